@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fd.h - descriptors: whole reads and writes, EINTR, close-on-exec, and
+ * messages with descriptors over sockets. */
+#ifndef BASE_FD_H
+#define BASE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+/* Closes *fd when >= 0 and sets it to -1; keeps errno. */
+void fd_close(int *fd);
+
+/* All bytes or a negated errno; a short read (end of file) gives how many
+ * there were. EINTR and EAGAIN never show (EAGAIN polls). */
+ssize_t fd_read_all(int fd, void *data, size_t size);
+int fd_write_all(int fd, const void *data, size_t size);
+int fd_pwrite_all(int fd, const void *data, size_t size, int64_t offset);
+/* The whole file into @buf, at most @most bytes (-EFBIG beyond). */
+int fd_slurp(int fd, struct buf *buf, size_t most);
+
+/* Opens /dev/null on each of 0, 1, 2 that is closed: first thing in main. */
+int fd_fill_standard(void);
+
+/* One message with up to FD_MESSAGE_FDS descriptors over a SOCK_SEQPACKET
+ * socket. The receiver's are close-on-exec, count in *fd_count (in: room).
+ * Receiving gives the message's size, 0 at the end of the stream, -EAGAIN
+ * when the socket is non-blocking and empty, -EMSGSIZE when cut. */
+#define FD_MESSAGE_FDS 64
+int fd_send(int socket, const void *data, size_t size, const int *fds,
+            size_t fd_count);
+ssize_t fd_receive(int socket, void *data, size_t room, int *fds,
+                   size_t *fd_count);
+
+#endif

@@ -1,0 +1,20 @@
+# core/base: errors, text, clock, containers, descriptors, log.
+libweir_internal_la_SOURCES += \
+	%D%/base.h \
+	%D%/buf.c %D%/buf.h \
+	%D%/cells.c \
+	%D%/cleanup.h \
+	%D%/clock.c %D%/clock.h \
+	%D%/error.c %D%/error.h \
+	%D%/fault.c %D%/fault.h \
+	%D%/fd.c %D%/fd.h \
+	%D%/human.c \
+	%D%/json.c %D%/json.h \
+	%D%/log.c %D%/log.h \
+	%D%/map.c %D%/map.h \
+	%D%/number.c \
+	%D%/text.c %D%/text.h \
+	%D%/unit.c \
+	%D%/utf8.c %D%/utf8.h \
+	%D%/vec.c %D%/vec.h \
+	%D%/version.c

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cmd_get.c - `weir get`: items from a queue that has a name to standard
+ * output. The command's own process.
+ *
+ * An item is leased, written, and only then taken off the queue. So whatever
+ * happens to this process or its output, no item is lost; one that was written
+ * when this process was killed before it could say so comes again: at least
+ * once.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "cli/named.h"
+#include "cli/stop.h"
+#include "pool/queue_named.h"
+
+struct get_args {
+    struct named_args named;
+    unsigned count;
+    bool wait;
+};
+
+static const struct option_spec get_options[] = {
+    { OPTION_COUNT, 'n', "count", "NUMBER",
+      "so many items; else until the queue is closed",
+      offsetof(struct get_args, count) },
+    { OPTION_FLAG, '0', "null", NULL, "a NUL byte behind each, not a newline",
+      offsetof(struct get_args, named.null) },
+    { OPTION_FLAG, '\0', "whole", NULL, "nothing behind each",
+      offsetof(struct get_args, named.whole) },
+    NAMED_OPTIONS(struct get_args),
+    { OPTION_TEXT, '\0', "timeout", "TIME",
+      "longest wait for one item, as '30s'",
+      offsetof(struct get_args, named.timeout) },
+    { OPTION_FLAG, 'w', "wait", NULL,
+      "when there is no queue of this name: until there is",
+      offsetof(struct get_args, wait) },
+    { .kind = OPTION_END },
+};
+
+struct getting {
+    const struct get_args *args;
+    const char *name;
+    weir_queue *queue;
+    struct segment *segment;
+    struct member *member;
+    int64_t timeout_ns;
+    uint64_t items;
+    bool told; /* that it waits */
+    bool pipe_closed;
+};
+
+static void wake(void *arg)
+{
+    struct getting *g = arg;
+
+    member_cancel(g->segment, member_number(g->member), true);
+}
+
+/* A file, pipe or terminal; cut short only by a signal (-EINTR) or an error. */
+static int write_parts(struct iovec *parts, int count)
+{
+    while (count > 0) {
+        struct pollfd ready = { .fd = STDOUT_FILENO, .events = POLLOUT };
+        ssize_t size = writev(STDOUT_FILENO, parts, count);
+
+        if (size < 0 && errno != EINTR && errno != EAGAIN)
+            return -errno;
+        if (size < 0 && stop_signal() != 0)
+            return -EINTR;
+        if (size < 0 && errno == EAGAIN)
+            poll(&ready, 1, -1);
+        for (; count > 0 && size >= (ssize_t)parts->iov_len; count--)
+            size -= (ssize_t)parts++->iov_len;
+        if (count > 0 && size > 0) {
+            parts->iov_base = (char *)parts->iov_base + size;
+            parts->iov_len -= (size_t)size;
+        }
+    }
+    return 0;
+}
+
+static int write_item(const struct getting *g, const struct item *item)
+{
+    struct iovec parts[2] = {
+        { (void *)item->data, item->size },
+        { (void *)(g->args->named.null ? "" : "\n"), 1 },
+    };
+    const char *data = item->data;
+    bool ended = g->args->named.whole ||
+                 (!g->args->named.null && item->size > 0 &&
+                  data[item->size - 1] == '\n');
+
+    return write_parts(parts, ended ? 1 : 2);
+}
+
+/* The next item; in parts, between which the others are looked after. */
+static int lease(struct getting *g, struct item *item)
+{
+    const unsigned first = 0;
+    int64_t deadline = g->timeout_ns == 0 ? 0 : clock_deadline(g->timeout_ns);
+    int64_t patience = clock_deadline(NAMED_PATIENCE_NS);
+    int code = turn_lease(g->member, &first, 1, 1, 1, 0, item);
+
+    while (code == WEIR_EEMPTY || code == WEIR_ETIMEDOUT) {
+        int64_t part = clock_now() + STRANGERS_LOOK_NS;
+        int dead = strangers_look(g->segment);
+
+        if (dead < 0 || (dead == 0 && clock_left(deadline) == 0))
+            return dead < 0 ? dead : code;
+        if (!g->told && clock_left(patience) == 0) {
+            g->told = true;
+            note_line("waiting for an item in queue '%s'", g->name);
+        }
+        code = turn_lease(g->member, &first, 1, 1, 1,
+                          deadline == 0     ? 0
+                          : part < deadline ? part
+                                            : deadline,
+                          item);
+    }
+    return code;
+}
+
+/* Written first, then taken off the queue. */
+static int pass_on(struct getting *g, struct item *item)
+{
+    int code = turn_take_up(g->member, item);
+
+    if (code == 0)
+        code = write_item(g, item);
+    WEIR_POINT("get.written");
+    if (code == 0)
+        code = turn_done(g->member, item);
+    if (code == 0)
+        code = turn_commit(g->member, NULL, NULL);
+    g->items += code == 0;
+    return code;
+}
+
+static enum status less(const struct getting *g, const char *why)
+{
+    if (g->args->count != 0)
+        complain("queue '%s' %s: %llu of %u items", g->name, why,
+                 (unsigned long long)g->items, g->args->count);
+    return STATUS_FAILED;
+}
+
+/* What ended it, when it was not the queue's end. */
+static enum status told(struct getting *g, int code)
+{
+    if (code == 0 || code == WEIR_ECANCELED || code == -EINTR)
+        return STATUS_GOOD;
+    if (code == -EPIPE)
+        g->pipe_closed = true; /* which needs no words */
+    else if (code < WEIR_CODE_FLOOR)
+        complain("cannot use queue '%s': %s; 'weir queues --remove=%s' removes "
+                 "it",
+                 g->name, weir_strerror(code), g->name);
+    else
+        complain("cannot write standard output: %s", strerror(-code));
+    return STATUS_BROKEN;
+}
+
+static enum status get_all(struct getting *g)
+{
+    const unsigned count = g->args->count;
+    struct item item;
+    int code = 0;
+
+    while (code == 0 && (count == 0 || g->items < count)) {
+        code = stop_signal() != 0 ? WEIR_ECANCELED : lease(g, &item);
+        if (code == WEIR_ECLOSED)
+            return count == 0 ? STATUS_GOOD : less(g, "is closed");
+        if (code == WEIR_ETIMEDOUT || code == WEIR_EEMPTY)
+            return less(g, "had no more in time");
+        if (code == 1)
+            code = pass_on(g, &item);
+    }
+    return told(g, code);
+}
+
+/* Until there is one of this name, or the time is up. */
+static void await_queue(const struct getting *g)
+{
+    int64_t deadline = clock_deadline(g->timeout_ns);
+    weir_queue *queue;
+
+    while (stop_signal() == 0 && clock_left(deadline) > 0) {
+        int code = weir_queue_open_named(g->name, NULL, 0, &queue, NULL);
+
+        if (code == 0)
+            weir_queue_free(&queue);
+        if (code != -ENOENT)
+            return;
+        usleep(50000);
+    }
+}
+
+static enum status enter(struct getting *g)
+{
+    int code;
+
+    g->segment = queue_segment(g->queue);
+    code = member_enter_any(g->segment, 0, &g->member);
+    if (code == 0)
+        return STATUS_GOOD;
+    complain("queue '%s' has no room for one more who uses it: %s", g->name,
+             weir_strerror(code == WEIR_EFULL ? -EAGAIN : code));
+    return STATUS_BROKEN;
+}
+
+static enum status get_run(const struct cli *cli, const void *all)
+{
+    struct getting getting = { .args = all, .name = cli->operands[0] };
+    weir_queue_options options;
+    enum status status;
+
+    if (!named_parse(&getting.args->named, &options, &getting.timeout_ns))
+        return STATUS_WRONG;
+    if (getting.args->wait && !getting.args->named.create)
+        await_queue(&getting);
+    status = named_open(getting.name, &getting.args->named, &options,
+                        &getting.queue);
+    if (status == STATUS_GOOD)
+        status = enter(&getting);
+    if (status == STATUS_GOOD) {
+        stop_watch(wake, &getting);
+        status = get_all(&getting);
+        stop_watch(NULL, NULL);
+    }
+    member_leave(&getting.member); /* what is not written goes back */
+    weir_queue_free(&getting.queue);
+    if (stop_signal() != 0)
+        stop_die_by(stop_signal());
+    if (getting.pipe_closed)
+        stop_die_by(SIGPIPE);
+    return status;
+}
+
+const struct command cmd_get = {
+    .name = "get",
+    .summary = "Take items from a queue that has a name",
+    .operands = "NAME",
+    .least = 1,
+    .most = 1,
+    .completes = "queue",
+    .options = get_options,
+    .args_size = sizeof(struct get_args),
+    .about = "\nEach item is written to standard output, and then taken off "
+             "the queue: none is\nlost, whatever happens to this process or to "
+             "its output; one may come twice\nwhen this process is killed "
+             "between the two. Exit status 1: closed, or nothing\ncame in "
+             "time, before there was as much as was asked for.\n",
+    .examples = "  weir get numbers\n"
+                "  weir get -n 1 --timeout=30s files\n",
+    .run = get_run,
+};

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* debugger.h - this command again, under another program. */
+#ifndef CLI_DEBUGGER_H
+#define CLI_DEBUGGER_H
+
+#include "cli/cli.h"
+
+/*
+ * debugger_exec - become @debugger, which runs `weir` with the same command,
+ * options (but for the flags @but) and operands. The exact command goes to
+ * standard error, to be copied. Returns only when that failed, and it is told.
+ * @debugger: ends with NULL
+ */
+enum status debugger_exec(const char *const *debugger, const struct cli *cli,
+                          const void *args, const char *but);
+
+#endif

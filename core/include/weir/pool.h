@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * weir/pool.h - pre-forked workers that serve many calls.
+ *
+ * A call is a function and bytes for it; it has one result, which is bytes or
+ * a failure with its sentence. Whatever a function does to its worker, crash,
+ * exit, endless loop, memory taken up: the call that did it fails or is tried
+ * again, as the options say; no other call is harmed, and none is left without
+ * a result.
+ *
+ *     static int shout(weir_call *call)
+ *     {
+ *         weir_bytes in = weir_input(call);
+ *         void *out;
+ *         int code = weir_reserve(call, 0, in.size, &out);
+ *
+ *         if (code < 0)
+ *             return code;
+ *         for (size_t i = 0; i < in.size; i++)
+ *             ((char *)out)[i] = (char)toupper(((const char *)in.data)[i]);
+ *         return weir_submit(call, in.size);
+ *     }
+ *
+ *     weir_function *functions[] = { shout };
+ *     weir_pool_options options = { .size = sizeof options,
+ *                                   .functions = functions,
+ *                                   .function_count = 1 };
+ *     weir_pool *pool;
+ *     weir_result *result;
+ *     weir_bytes bytes;
+ *
+ *     weir_context_open(NULL, &context, &err);
+ *     weir_pool_new(context, &options, &pool, &err);
+ *     weir_pool_apply_async(pool, shout, "hello", 5, WEIR_FOREVER, &result,
+ *                           &err);
+ *     weir_result_get(result, WEIR_FOREVER, &bytes, &err);
+ *     ... bytes.data is "HELLO" ...
+ *     weir_result_free(&result);
+ *     weir_pool_close(pool);
+ *     weir_pool_join(pool, WEIR_FOREVER);
+ *     weir_pool_free(&pool);
+ *     weir_context_close(&context);
+ *
+ * Functions are written as a plugin's tasks are, with the calls of
+ * weir/plugin.h: weir_input is the call's bytes; weir_emit, weir_reserve and
+ * weir_submit, or weir_pass give the result, once, to output 0 (a call without
+ * has an empty result); weir_params is the pool's argument; weir_state,
+ * weir_attempt and weir_log as there. weir_fail ends the call as failed:
+ * WEIR_TRANSIENT tries it again as often as `retries` says, WEIR_PERMANENT and
+ * WEIR_FATAL do not, WEIR_SKIP is an empty result. A negative code that is
+ * returned is PERMANENT. The calls about files, cursors and attributes answer
+ * WEIR_ESTATE.
+ *
+ * A worker is single-threaded. Between calls it may be replaced at any time: a
+ * state of its own is a cache, never the only copy.
+ *
+ * The pool has no thread of its own in the program: whoever waits in one of
+ * the calls below moves all results that are there into their handles, so a
+ * thread that waits for one result serves all. Results that nobody waits for
+ * stay in the pool; it holds at most `window` calls and results.
+ *
+ * Any number of threads may use one pool. Handles belong to the process that
+ * made them: in a forked child each call answers WEIR_EPROCESS.
+ */
+#ifndef WEIR_POOL_H
+#define WEIR_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <weir/error.h>
+#include <weir/plugin.h>
+#include <weir/process.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#if defined __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
+typedef struct weir_pool weir_pool;
+typedef struct weir_result weir_result;
+typedef int weir_function(weir_call *call);
+
+/* What is 0 or NULL has the default that stands here; only `functions` is
+ * needed. */
+typedef struct weir_pool_options {
+    size_t size; /* of this struct, as the caller knows it */
+    /* What calls may name; each must have been in memory, at this address,
+     * when the context opened. */
+    weir_function *const *functions;
+    size_t function_count; /* 1 to 256 */
+    /* In each new worker, before its first call. One that does not return 0,
+     * or ends its worker, three times in a row ends the pool with its reason.
+     * Emits nothing. */
+    weir_function *open;
+    /* In each worker that ends by itself: after weir_pool_close, and when it
+     * is recycled; not in one that is killed. */
+    weir_function *close;
+    const void *argument; /* weir_params; copied, aligned to 16 */
+    size_t argument_size; /* at most 128 KiB */
+    uint32_t workers;     /* 1 to 1,024; 0: as many as there are processors
+                           * that the program may use, by its affinity and its
+                           * cgroup's quota */
+    /* Further attempts after one that was lost by crash, exit or time limit,
+     * or that failed with WEIR_TRANSIENT; at most 10,000. With 0 no function
+     * is ever run twice for a call. With more, also those calls may be run
+     * again that were complete in the same worker a moment before it died. */
+    uint32_t retries;
+    uint32_t window;  /* calls without a result yet, 1 to 1,000,000; 0: 1,024 */
+    uint32_t recycle; /* a worker is replaced after so many calls; 0: never */
+    uint64_t bytes;   /* of all arguments in the pool, and as many of all
+                       * results, up to 64 GiB; 0: 8 MiB. A larger argument is
+                       * WEIR_ETOOBIG; a larger result comes in parts. At most
+                       * 1 GiB each. Address space up to 50 times as much */
+    int64_t limit_ns; /* longest time of one attempt, measured to an eighth of
+                       * it: then its worker gets SIGTERM, and SIGKILL after
+                       * grace_ns; 0: none */
+    int64_t grace_ns; /* between SIGTERM and SIGKILL, here and at
+                       * weir_pool_terminate; 0: half a second */
+} weir_pool_options;
+
+/**
+ * weir_pool_new - start a pool
+ * @context:  its helper watches over the workers
+ * @options:  copied
+ * @pool_out: the caller's; ended by weir_pool_free
+ * @err:      the sentence; may be NULL
+ *
+ * On return all workers are forked; their `open` may still run.
+ *
+ * Returns 0; WEIR_EINVAL (out of range; a function that was not in memory when
+ * the context opened), WEIR_ENOMEM, -EAGAIN (no more processes), -EMFILE and
+ * the like; WEIR_EBROKEN (helper gone, context closed); WEIR_EPROCESS.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_new(weir_context *context, const weir_pool_options *options,
+                  weir_pool **pool_out, weir_error *err);
+
+/* -------------------------------------------------------------- calls ---- */
+
+/**
+ * weir_pool_apply - call, and wait for the result
+ * @run:        one of the pool's functions
+ * @data:       its bytes, copied; NULL only when @size is 0
+ * @timeout_ns: longest time for the whole; then the call is left alone, and
+ *              its result, should it come, is dropped
+ * @result_out: has ended well; weir_result_get gives its bytes
+ * @err:        why the call failed; may be NULL
+ *
+ * Returns 0, or, without a handle, why there is no result:
+ *   WEIR_EFAILED      the function said so; @err has its words
+ *   WEIR_ELOST        it ended its worker in its last attempt: "killed by
+ *                     SIGSEGV", "called exit(3)"
+ *   WEIR_ELIMIT       it took longer than the pool's limit_ns
+ *   other             what the function returned, when that is negative
+ *   WEIR_ETIMEDOUT    not in time
+ *   WEIR_ETERMINATED  weir_pool_terminate came first
+ *   WEIR_ECLOSED      weir_pool_close was called before
+ *   WEIR_ETOOBIG      an argument beyond the pool's bytes
+ *   WEIR_EINVAL (also: not one of the pool's functions), WEIR_ENOMEM,
+ *   WEIR_EPROCESS, WEIR_EBROKEN
+ *   what `open` failed with, when that ended the pool
+ * Cost: one copy in, one out; no system call while the worker is awake.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_apply(weir_pool *pool, weir_function *run, const void *data,
+                    size_t size, int64_t timeout_ns, weir_result **result_out,
+                    weir_error *err);
+
+/**
+ * weir_pool_apply_async - call, and go on
+ * @timeout_ns: longest wait for room among the `window` calls; 0 tries once.
+ *              While it waits it moves results into their handles
+ * @result_out: the caller's; ended by weir_result_free, at any time
+ *
+ * Returns 0; WEIR_EFULL (tried once), WEIR_ETIMEDOUT; as weir_pool_apply what
+ * hinders a call from beginning.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_apply_async(weir_pool *pool, weir_function *run, const void *data,
+                          size_t size, int64_t timeout_ns,
+                          weir_result **result_out, weir_error *err);
+
+/**
+ * weir_pool_map - one call for each input, and wait for all
+ * @inputs:     bytes of each call
+ * @count:      how many; 0 is fine
+ * @chunk:      calls that a worker takes at once, 1 to 32; 0: by the time
+ *              that they take
+ * @timeout_ns: longest time for the whole
+ * @results:    room for @count handles, in the order of the inputs. All are
+ *              set, all have ended, each for itself: with bytes, or with why
+ *              there are none (WEIR_ETIMEDOUT: not in time)
+ * @err:        the first failure by index; may be NULL
+ *
+ * Returns how many failed: 0 when all went well. Or a negative code, and then
+ * no handle is set: WEIR_EINVAL, WEIR_EPROCESS, WEIR_ENOMEM; WEIR_ECLOSED,
+ * WEIR_ETERMINATED or what ended the pool, when that came before.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_map(weir_pool *pool, weir_function *run, const weir_bytes *inputs,
+                  size_t count, unsigned chunk, int64_t timeout_ns,
+                  weir_result **results, weir_error *err);
+
+/* What one call asks for. What is 0 or NULL has the default that stands here.
+ */
+#define WEIR_NO_RETRIES (-1)
+typedef struct weir_call_options {
+    size_t size;  /* of this struct, as the caller knows it */
+    uint64_t tag; /* the caller's own, for weir_pool_cancel and _stop */
+    /* Longest time of one attempt; 0: the pool's. */
+    int64_t limit_ns;
+    /* Longest time from now until the call has ended, retries and all; then it
+     * ends with WEIR_ELIMIT, also when it has not begun. 0: none. One that has
+     * not begun ends by that when somebody waits in a call of the pool, or a
+     * worker comes to it. */
+    int64_t deadline_ns;
+    int retries;    /* 0: the pool's; WEIR_NO_RETRIES: none; at most 10,000 */
+    unsigned chunk; /* of a map: as there; 0: by the time that they take */
+    /* Called once, whatever becomes of the call, when it has ended: in a thread
+     * that waits in a call of this pool (weir_pool_dispatch, apply, map, join,
+     * weir_result_wait, _get, and an apply_async that has to wait), or in
+     * weir_pool_free at the latest. It may call what it likes, also terminate,
+     * close, join, submit or free its own pool or this handle; while it runs,
+     * its own waits run no further callbacks. No order among callbacks. */
+    void (*on_done)(weir_result *result, void *arg);
+    /* Of weir_pool_map_async: the same, once, when the last of its calls has
+     * ended; also when there were none. */
+    void (*on_all)(void *arg, size_t failed);
+    void *arg;
+} weir_call_options;
+
+/**
+ * weir_pool_apply_async_with - the same, with options of this call
+ * @options:    copied; NULL: none
+ * @result_out: may be NULL when there is an on_done; then the handle ends with
+ *              the callback
+ *
+ * Returns as weir_pool_apply_async; when that is not 0, no callback will come.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_apply_async_with(weir_pool *pool, weir_function *run,
+                               const void *data, size_t size,
+                               int64_t timeout_ns,
+                               const weir_call_options *options,
+                               weir_result **result_out, weir_error *err);
+
+/**
+ * weir_pool_map_async - one call for each input, and go on
+ * @timeout_ns: longest wait for room, for all of them: it returns when the last
+ *              has been put. Inputs that do not fit the window wait here, while
+ *              results move into their handles; they are copied as they go
+ * @options:    of each of the calls; NULL: none
+ * @results:    room for @count handles, in the order of the inputs; all are
+ *              set. One whose call could not be made (too big, no room in time,
+ *              pool closed meanwhile) has ended with that
+ *
+ * weir_result_wait_all waits for them. Returns 0, or a code, and then no handle
+ * is set and no callback will come, though some may have run: as weir_pool_map.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_map_async(weir_pool *pool, weir_function *run,
+                        const weir_bytes *inputs, size_t count,
+                        int64_t timeout_ns, const weir_call_options *options,
+                        weir_result **results, weir_error *err);
+
+/* ------------------------------------------------------------- results ---- */
+
+/* weir_result_ready - 1: it has ended, well or not; 0: not yet; WEIR_EPROCESS,
+ * WEIR_EINVAL. Waits for nothing. Threads: safe. */
+int weir_result_ready(weir_result *result);
+
+/* weir_result_wait - 0: it has ended, well or not; WEIR_ETIMEDOUT;
+ * WEIR_EPROCESS, WEIR_EINVAL. Threads: safe. */
+int weir_result_wait(weir_result *result, int64_t timeout_ns);
+
+/* weir_result_successful - 1: ended, with bytes; 0: ended, failed; WEIR_ESTATE
+ * before it has ended; WEIR_EPROCESS, WEIR_EINVAL. Threads: safe. */
+int weir_result_successful(weir_result *result);
+
+/**
+ * weir_result_get - wait for the result and read it
+ * @timeout_ns: longest wait; 0 looks once
+ * @bytes_out:  the handle's bytes, until it is freed; may be NULL
+ * @err:        why the call failed; may be NULL
+ *
+ * May be repeated, by any thread. Returns 0; WEIR_ETIMEDOUT; or why the call
+ * has no result, as weir_pool_apply.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_result_get(weir_result *result, int64_t timeout_ns,
+                    weir_bytes *bytes_out, weir_error *err);
+
+/* weir_result_free - end the handle; *result = NULL; NULL-safe. One that has
+ * not ended yet: the call goes on, and its result is dropped; its on_done comes
+ * all the same. No other call of this handle may be under way. */
+void weir_result_free(weir_result **result);
+
+/**
+ * weir_result_wait_any, weir_result_wait_all - wait for many at once
+ * @results:   handles of one pool; NULL ones are left out
+ * @index_out: any: the first of those that have ended; all: when it was not in
+ *             time, the first that has not. May be NULL
+ *
+ * Returns 0; WEIR_ETIMEDOUT; WEIR_EEMPTY: any of none; WEIR_EINVAL (handles of
+ * different pools), WEIR_EPROCESS. How they ended: weir_result_successful.
+ * Cost: a look at each handle whenever results have moved.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_result_wait_any(weir_result *const *results, size_t count,
+                         int64_t timeout_ns, size_t *index_out);
+int weir_result_wait_all(weir_result *const *results, size_t count,
+                         int64_t timeout_ns, size_t *index_out);
+
+typedef enum weir_result_where {
+    WEIR_RESULT_QUEUED,   /* not begun; or a worker has it, and others first */
+    WEIR_RESULT_RUNNING,  /* begun; or done, and not moved yet */
+    WEIR_RESULT_RETRYING, /* an attempt was lost; the next has not begun */
+    WEIR_RESULT_DONE,     /* it has ended, well or not */
+} weir_result_where;
+
+typedef struct weir_result_info {
+    size_t size; /* of this struct, set by the caller */
+    weir_result_where state;
+    unsigned attempt; /* from 1, of the one that runs or was lost last; 0: none
+                       * yet, or done */
+    pid_t worker;     /* that runs it just now; 0: none */
+    int64_t made_ns;  /* when the call was made, CLOCK_MONOTONIC */
+    uint64_t tag;
+} weir_result_info;
+
+/* weir_result_state - where a call is now: it may be elsewhere when this
+ * returns. Moves nothing: a result that waits in the pool counts as running.
+ * Returns 0, WEIR_EINVAL, WEIR_EPROCESS. Threads: safe. */
+int weir_result_state(weir_result *result, weir_result_info *info_out);
+
+/* ------------------------------------------------------ cancel and stop ----
+ */
+
+/* weir_result_cancel - take the call back if it has not begun: it ends with
+ * WEIR_ECANCELED, now, and its function will not run. Returns 1: it did; 0: it
+ * has begun (a worker takes up to 32 short calls at once: those have) or ended;
+ * WEIR_ENOMEM, WEIR_EINVAL, WEIR_EPROCESS, WEIR_EBROKEN. Threads: safe. */
+int weir_result_cancel(weir_result *result);
+
+/**
+ * weir_result_stop - end the call, also when it has begun
+ * @grace_ns: between SIGTERM and SIGKILL; 0: SIGKILL at once
+ *
+ * One that has not begun is cancelled. One that runs: its worker is sent
+ * SIGTERM (which ends it, unless the function has arranged for something else)
+ * and SIGKILL after the grace; it is replaced, and no other call pays for it.
+ * Then the call ends with WEIR_ECANCELED, however many retries it had left; or
+ * with its result, when that came first. Waits for nothing.
+ *
+ * Returns 1: cancelled; 0: it will end, or has; WEIR_EINVAL, WEIR_ENOMEM,
+ * WEIR_EPROCESS, WEIR_EBROKEN.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_result_stop(weir_result *result, int64_t grace_ns);
+
+/* weir_pool_cancel, weir_pool_stop - the same for all calls with this tag, not
+ * 0. Return how many have not begun, and are cancelled; codes as above.
+ * Threads: safe. */
+int weir_pool_cancel(weir_pool *pool, uint64_t tag);
+int weir_pool_stop(weir_pool *pool, uint64_t tag, int64_t grace_ns);
+
+/* ------------------------------------------------------------- dispatch ----
+ */
+
+/**
+ * weir_pool_dispatch - move results into their handles and run callbacks
+ * @timeout_ns: longest wait for the first of either; 0: what is there
+ *
+ * Returns how many callbacks it has run, perhaps 0, when results have moved;
+ * WEIR_ETIMEDOUT: nothing to do in time; WEIR_ECLOSED: the pool is over, and
+ * all callbacks have run; WEIR_EINVAL, WEIR_EPROCESS.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_dispatch(weir_pool *pool, int64_t timeout_ns);
+
+/* ----------------------------------------------------------------- end ---- */
+
+/* weir_pool_close - no more calls; those that were made go on. Idempotent.
+ * Returns 0, WEIR_EPROCESS, WEIR_EBROKEN or WEIR_EINVAL. Threads: safe. */
+int weir_pool_close(weir_pool *pool);
+
+/* weir_pool_terminate - end now: each call without a result fails with
+ * WEIR_ETERMINATED at once; workers get SIGTERM, and SIGKILL when they are
+ * still there after the pool's grace_ns. So weir_pool_join returns within that
+ * and what the kernel takes to end them. Idempotent; also after close. Returns
+ * as weir_pool_close. Threads: safe. */
+int weir_pool_terminate(weir_pool *pool);
+
+/**
+ * weir_pool_join - wait until all workers are gone
+ *
+ * Moves all results into their handles meanwhile. May be repeated, by any
+ * thread. Returns 0; WEIR_ETIMEDOUT; WEIR_ESTATE: neither closed nor terminated
+ * yet, and not ended by itself; WEIR_EBROKEN, WEIR_EPROCESS, WEIR_EINVAL.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_join(weir_pool *pool, int64_t timeout_ns);
+
+/* weir_pool_workers - how many workers the pool has: its size. WEIR_EPROCESS,
+ * WEIR_EINVAL. */
+int weir_pool_workers(const weir_pool *pool);
+
+/* weir_pool_free - end the handle; *pool = NULL; NULL-safe. WEIR_ESTATE, and
+ * nothing has happened, when it was not joined: its workers run. Handles of
+ * results stay good. In a forked child it frees that child's copy. No other
+ * call of this handle may be under way. */
+int weir_pool_free(weir_pool **pool);
+
+#if defined __GNUC__
+#pragma GCC visibility pop
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif

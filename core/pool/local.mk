@@ -1,0 +1,25 @@
+# core/pool: pre-forked workers and their results.
+# A new file: one more line `%D%/name.c %D%/name.h \` here.
+libweir_internal_la_SOURCES += \
+	%D%/pool.c %D%/pool.h \
+	%D%/pool_call.c \
+	%D%/pool_cancel.c \
+	%D%/pool_halt.c \
+	%D%/pool_handle.c \
+	%D%/pool_host.h \
+	%D%/pool_map.c \
+	%D%/pool_notice.c \
+	%D%/pool_result.c \
+	%D%/pool_serve.c %D%/pool_serve.h \
+	%D%/pool_submit.c \
+	%D%/pool_wire.h \
+	%D%/pool_worker.c %D%/pool_worker.h \
+	%D%/queue_call.c \
+	%D%/queue_copy.c \
+	%D%/queue_handle.c %D%/queue_handle.h \
+	%D%/queue_lease.c \
+	%D%/queue_named.c %D%/queue_named.h \
+	%D%/queue_serve.c %D%/queue_wire.h \
+	%D%/queue_state.c \
+	%D%/queue_watch.c \
+	%D%/services.c

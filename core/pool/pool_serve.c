@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pool_serve.c - runs in the helper: a pool's workers, from fork to recovery.
+ *
+ * When a worker has been reaped its turn is undone or finished, the call that
+ * it had in hand gets the cause, and then its successor is forked into the
+ * same entry. That comes after the reaping, and not before as everywhere else:
+ * the cause is the exit status, and who leases that call next gives it as the
+ * result.
+ *
+ * A pool is over when no worker is left and none will come; then its results
+ * are closed, which is how the program sees it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool/pool.h"
+#include "pool/pool_serve.h"
+
+/* How soon a worker that could not be forked is tried again. */
+#define AGAIN_NS (100 * NS_PER_MS)
+#define LIMIT_PARTS 8
+/* Shorter limits are measured as this one. */
+#define LIMIT_LEAST_NS NS_PER_MS
+
+struct server {
+    struct helper *helper;
+    uint64_t ids;
+    int64_t cared_ns;
+    VEC(struct served *) pools;
+};
+
+static int open_server(struct helper *helper, void **state_out)
+{
+    struct server *server = calloc(1, sizeof *server);
+
+    if (server == NULL)
+        return WEIR_ENOMEM;
+    server->helper = helper;
+    *state_out = server;
+    return 0;
+}
+
+static struct served *pool_of(const struct server *server, uint64_t id)
+{
+    for (size_t i = 0; i < server->pools.count; i++)
+        if (server->pools.at[i]->id == id)
+            return server->pools.at[i];
+    return NULL;
+}
+
+/* A worker's number with us: its pool and its own. */
+static uint64_t hand_id(const struct served *pool, const struct hand *hand)
+{
+    return pool->id << 16 | (uint64_t)(hand - pool->hands);
+}
+
+static struct served *pool_of_hand(const struct server *server, uint64_t id,
+                                   struct hand **hand_out)
+{
+    struct served *pool = pool_of(server, id >> 16);
+
+    if (pool == NULL || (id & 0xffff) >= pool->plan.workers)
+        return NULL;
+    *hand_out = &pool->hands[id & 0xffff];
+    return pool;
+}
+
+/* ----------------------------------------------------------------- ending ----
+ */
+
+static void free_pool(struct server *server, struct served *pool)
+{
+    for (size_t i = 0; i < server->pools.count; i++)
+        if (server->pools.at[i] == pool)
+            server->pools.at[i] = server->pools.at[--server->pools.count];
+    segment_free(&pool->segment);
+    buf_done(&pool->order);
+    free(pool->hands);
+    free(pool);
+}
+
+static void signal_all(struct served *pool, int signal)
+{
+    for (unsigned i = 0; i < pool->plan.workers; i++) {
+        pid_t pid = pool->hands[i].pid;
+
+        if (pid <= 0)
+            continue;
+        kill(-pid, signal);
+        if (signal == SIGTERM)
+            kill(-pid, SIGCONT); /* a stopped one would not see it */
+    }
+}
+
+/* No successors any more; who is there goes. @reason NULL: as asked. */
+static void end_pool(struct served *pool, int code, const char *reason)
+{
+    if (pool->state == POOL_ENDS || pool->state == POOL_OVER)
+        return;
+    pool->state = POOL_ENDS;
+    pool->code = code;
+    if (reason != NULL)
+        snprintf(pool->reason, sizeof pool->reason, "%s", reason);
+    for (unsigned i = 0; i < pool->plan.workers; i++) {
+        if (pool->hands[i].again_ns == 0)
+            continue;
+        pool->hands[i].again_ns = 0;
+        pool->live--;
+    }
+    signal_all(pool, SIGTERM);
+    pool->kill_ns = clock_deadline(pool->plan.grace_ns);
+}
+
+/* After each step that may have been the last. The pool may be gone then. */
+static void look_for_end(struct server *server, struct served *pool)
+{
+    if (pool->live == 0 && pool->state != POOL_OVER) {
+        pool->state = POOL_OVER;
+        queue_close(pool->segment, POOL_CALLS);
+        queue_close(pool->segment, POOL_RESULTS);
+        if (pool->tag != 0)
+            helper_answer(server->helper, pool->tag, pool->code, NULL, 0, NULL,
+                          0);
+        pool->freed |= pool->tag != 0;
+        pool->tag = 0;
+    }
+    if (pool->state == POOL_OVER && pool->freed)
+        free_pool(server, pool);
+}
+
+/* -------------------------------------------------------------- workers ----
+ */
+
+/* @hand is among pool->live already. */
+static void fork_hand(struct server *server, struct served *pool,
+                      struct hand *hand)
+{
+    const struct pool_start start = { (uint32_t)(hand - pool->hands),
+                                      ++hand->generation };
+    int fd = segment_fd(pool->segment), code;
+
+    hand->halt = HALT_NO;
+    hand->signaled = false;
+    hand->again_ns = 0;
+    memcpy(pool->order.data, &start, sizeof start);
+    code = helper_fork(server->helper, &pool_service, hand_id(pool, hand),
+                       pool->order.data, pool->order.size, &fd, 1);
+    if (code != 0)
+        hand->again_ns = clock_deadline(AGAIN_NS);
+}
+
+static void forked(void *state, uint64_t id, int code, pid_t pid, int pidfd)
+{
+    struct server *server = state;
+    struct hand *hand;
+    struct served *pool = pool_of_hand(server, id, &hand);
+    bool first;
+
+    (void)pidfd;
+    if (pool == NULL)
+        return;
+    first = hand->first;
+    hand->first = false;
+    hand->pid = code == 0 ? pid : 0;
+    hand->since_ns = clock_now();
+    if (code != 0) {
+        hand->again_ns = clock_deadline(AGAIN_NS);
+        if (first)
+            end_pool(pool, code, NULL);
+    }
+    if (pool->state == POOL_ENDS && code == 0)
+        kill(-pid, SIGKILL); /* it was ordered before that */
+    if (pool->state == POOL_ENDS && code != 0 && hand->again_ns != 0) {
+        hand->again_ns = 0;
+        pool->live--;
+    }
+    if (first && --pool->to_fork == 0 && pool->state == POOL_RUNS) {
+        helper_answer(server->helper, pool->tag, 0, &pool->id, sizeof pool->id,
+                      NULL, 0);
+        pool->tag = 0;
+    }
+    look_for_end(server, pool);
+}
+
+static enum phase phase_of(const struct served *pool, const struct hand *hand)
+{
+    const struct book *book = member_book(pool->segment,
+                                          (unsigned)(hand - pool->hands));
+
+    if (book->ordinal >> 8 != hand->generation)
+        return PHASE_STARTING;
+    return (enum phase)(book->ordinal & 0xff);
+}
+
+/* Has any worker opened well since this was asked last? */
+static bool opened_since(struct served *pool)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < pool->plan.workers; i++) {
+        struct hand *hand = &pool->hands[i];
+
+        if (hand->opened != hand->generation &&
+            phase_of(pool, hand) >= PHASE_SERVING) {
+            hand->opened = hand->generation;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void recover(struct server *server, struct served *pool,
+                    struct hand *hand, const struct exit_record *exit)
+{
+    struct member_sample sample;
+    enum cause cause = CAUSE_SIGNAL;
+    int code = exit->code;
+
+    member_sample(pool->segment, (unsigned)(hand - pool->hands), &sample);
+    if (hand->signaled && hand->over_limit && sample.in_hand &&
+        sample.root == hand->halt_root)
+        cause = CAUSE_LIMIT;
+    else if (exit->lost)
+        code = 0;
+    else if (!exit->signaled)
+        cause = CAUSE_EXIT;
+    segment_care(pool->segment, server->helper);
+    if (member_recover(pool->segment, (unsigned)(hand - pool->hands), cause,
+                       code, NULL) == WEIR_EBROKEN)
+        end_pool(pool, WEIR_EBROKEN, "the pool's shared memory is damaged");
+}
+
+/* It did not come to its first call, and that was its own doing. */
+static void count_unfit(struct served *pool, enum phase phase,
+                        const struct exit_record *exit)
+{
+    char words[EXIT_WORDS], reason[sizeof pool->reason];
+
+    if (opened_since(pool))
+        pool->unfit = 0;
+    if (++pool->unfit < UNFIT_MOST)
+        return;
+    exit_words(words, exit);
+    snprintf(reason, sizeof reason,
+             phase == PHASE_OPENING
+                 ? "the pool's `open` failed %d times in a row; its last "
+                   "worker %s"
+                 : "%d workers in a row could not start; the last one %s",
+             UNFIT_MOST, words);
+    end_pool(pool, WEIR_ELOST, reason);
+}
+
+static void reaped(void *state, uint64_t id, pid_t pid,
+                   const struct exit_record *exit)
+{
+    struct server *server = state;
+    struct hand *hand;
+    struct served *pool = pool_of_hand(server, id, &hand);
+    enum phase phase;
+
+    (void)pid;
+    if (pool == NULL)
+        return;
+    hand->pid = 0;
+    recover(server, pool, hand, exit);
+    phase = phase_of(pool, hand);
+    if (phase == PHASE_OPENING ||
+        (phase == PHASE_STARTING && !exit->signaled && !exit->lost))
+        count_unfit(pool, phase, exit);
+    else if (phase >= PHASE_SERVING && opened_since(pool))
+        pool->unfit = 0;
+    if (pool->state == POOL_RUNS ||
+        (pool->state == POOL_CLOSES && phase != PHASE_CLOSING))
+        fork_hand(server, pool, hand);
+    else
+        pool->live--;
+    look_for_end(server, pool);
+}
+
+/* ------------------------------------------------------------------ time ----
+ */
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t pool_tick(struct server *server, struct served *pool,
+                         int64_t now_ns)
+{
+    int64_t next = FOREVER;
+
+    if (pool->kill_ns != 0 && now_ns >= pool->kill_ns) {
+        signal_all(pool, SIGKILL);
+        pool->kill_ns = 0;
+    } else if (pool->kill_ns != 0) {
+        next = pool->kill_ns - now_ns;
+    }
+    for (unsigned i = 0; i < pool->plan.workers; i++) {
+        struct hand *hand = &pool->hands[i];
+
+        if (pool->watch_ns > 0)
+            hand_check_limit(pool, hand, now_ns);
+        next = least(next, hand_see_halt(pool, hand, now_ns));
+        if (hand->again_ns != 0 && now_ns >= hand->again_ns)
+            fork_hand(server, pool, hand);
+        if (hand->again_ns != 0)
+            next = least(next, hand->again_ns - now_ns);
+    }
+    if (pool->watch_ns > 0 && pool->live > 0)
+        next = least(next, pool->watch_ns / LIMIT_PARTS + NS_PER_US);
+    return next;
+}
+
+static int64_t tick(void *state, int64_t now_ns)
+{
+    struct server *server = state;
+    bool care = now_ns - server->cared_ns >= SEGMENT_CARE_NS;
+    int64_t next = FOREVER;
+
+    if (care)
+        server->cared_ns = now_ns;
+    for (size_t i = server->pools.count; i-- > 0;) {
+        struct served *pool = server->pools.at[i];
+
+        if (care && segment_sleepers(pool->segment))
+            segment_care(pool->segment, server->helper);
+        next = least(next, pool_tick(server, pool, now_ns));
+    }
+    return server->pools.count == 0
+               ? FOREVER
+               : least(next, server->cared_ns + SEGMENT_CARE_NS - now_ns);
+}
+
+/* --------------------------------------------------------------- opening ----
+ */
+
+/* Something executable lies at this address in this process: its workers will
+ * have it, too. */
+static bool is_code(FILE *maps, uint64_t address)
+{
+    unsigned long long from, to;
+    char rights[5];
+
+    rewind(maps);
+    while (fscanf(maps, "%llx-%llx %4s%*[^\n]", &from, &to, rights) == 3)
+        if (address >= from && address < to)
+            return rights[2] == 'x';
+    return false;
+}
+
+static int check_functions(const struct pool_plan *plan,
+                           const uint64_t *functions)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    bool good = true;
+
+    if (maps == NULL)
+        return -errno;
+    good = (plan->open == 0 || is_code(maps, plan->open)) &&
+           (plan->close == 0 || is_code(maps, plan->close));
+    for (unsigned i = 0; good && i < plan->function_count; i++) {
+        uint64_t address;
+
+        memcpy(&address, functions + i, sizeof address);
+        good = is_code(maps, address);
+    }
+    fclose(maps);
+    return good ? 0 : WEIR_ESTATE;
+}
+
+static int fill_pool(struct served *pool, const struct helper_request *request)
+{
+    const struct pool_start start = { 0 };
+    const char *plan = (const char *)request->data +
+                       sizeof(struct pool_question);
+    size_t size = request->size - sizeof(struct pool_question);
+    int code;
+
+    if (size < sizeof pool->plan || request->fd_count != 1)
+        return WEIR_EINVAL;
+    memcpy(&pool->plan, plan, sizeof pool->plan);
+    if (pool->plan.workers < 1 || pool->plan.workers > WORKERS_MOST ||
+        pool->plan.function_count > FUNCTIONS_MOST ||
+        size != sizeof pool->plan +
+                    pool->plan.function_count * sizeof(uint64_t) +
+                    pool->plan.argument_size)
+        return WEIR_EINVAL;
+    code = check_functions(&pool->plan,
+                           (const uint64_t *)(plan + sizeof pool->plan));
+    if (code != 0)
+        return code;
+    pool->hands = calloc(pool->plan.workers, sizeof *pool->hands);
+    buf_add(&pool->order, &start, sizeof start);
+    if (buf_add(&pool->order, plan, size) != 0 || pool->hands == NULL)
+        return WEIR_ENOMEM;
+    return segment_attach(request->fds[0], &pool->segment, NULL);
+}
+
+static int open_pool(struct server *server,
+                     const struct helper_request *request)
+{
+    struct served *pool = calloc(1, sizeof *pool), **place;
+    int code;
+
+    if (pool == NULL)
+        return WEIR_ENOMEM;
+    code = fill_pool(pool, request);
+    place = code == 0 ? VEC_ADD(&server->pools) : NULL;
+    if (place == NULL) {
+        free_pool(server, pool);
+        return code == 0 ? WEIR_ENOMEM : code;
+    }
+    *place = pool;
+    pool->id = ++server->ids;
+    pool->tag = request->tag;
+    pool->watch_ns = pool->plan.limit_ns;
+    pool->live = pool->to_fork = pool->plan.workers;
+    for (unsigned i = 0; i < pool->plan.workers; i++) {
+        pool->hands[i].first = true;
+        fork_hand(server, pool, &pool->hands[i]);
+    }
+    return HELPER_LATER;
+}
+
+/* ------------------------------------------------------------- questions ----
+ */
+
+/* Tickets that nobody has in hand have ended, or their mark is seen before
+ * they are run. */
+static int stop_calls(struct served *pool, const struct helper_request *request)
+{
+    const char *at = (const char *)request->data + sizeof(struct pool_question);
+    size_t size = request->size - sizeof(struct pool_question);
+    struct pool_stop stop;
+
+    if (size < sizeof stop)
+        return WEIR_EINVAL;
+    memcpy(&stop, at, sizeof stop);
+    if (stop.count > STOP_MOST ||
+        size != sizeof stop + stop.count * sizeof(uint64_t))
+        return WEIR_EINVAL;
+    for (uint64_t i = 0; i < stop.count; i++) {
+        uint64_t ticket;
+
+        memcpy(&ticket, at + sizeof stop + i * sizeof ticket, sizeof ticket);
+        for (unsigned k = 0; k < pool->plan.workers; k++)
+            if (hand_has(pool, &pool->hands[k], ticket))
+                hand_stop(&pool->hands[k], ticket, stop.grace_ns, false);
+    }
+    return 0;
+}
+
+static int watch(struct served *pool, const struct helper_request *request)
+{
+    int64_t watch_ns;
+
+    if (request->size != sizeof(struct pool_question) + sizeof watch_ns)
+        return WEIR_EINVAL;
+    memcpy(&watch_ns,
+           (const char *)request->data + sizeof(struct pool_question),
+           sizeof watch_ns);
+    if (watch_ns < LIMIT_LEAST_NS)
+        watch_ns = LIMIT_LEAST_NS;
+    if (pool->watch_ns == 0 || watch_ns < pool->watch_ns)
+        pool->watch_ns = watch_ns;
+    return 0;
+}
+
+static int request(void *state, const struct helper_request *request,
+                   struct buf *reply)
+{
+    struct server *server = state;
+    struct pool_question question;
+    struct served *pool;
+    int code = 0;
+
+    if (request->size < sizeof question)
+        return WEIR_EINVAL;
+    memcpy(&question, request->data, sizeof question);
+    if (question.word == POOL_OPEN)
+        return open_pool(server, request);
+    pool = pool_of(server, question.id);
+    if (pool == NULL)
+        return WEIR_EINVAL;
+    switch (question.word) {
+    case POOL_CLOSE:
+        if (pool->state == POOL_RUNS)
+            pool->state = POOL_CLOSES;
+        break;
+    case POOL_REASON:
+        code = pool->code;
+        buf_text(reply, pool->reason);
+        break;
+    case POOL_FREED:
+        pool->freed = true;
+        end_pool(pool, 0, NULL);
+        break;
+    case POOL_TERMINATE:
+        end_pool(pool, 0, NULL);
+        break;
+    case POOL_STOP:
+        code = stop_calls(pool, request);
+        break;
+    case POOL_WATCH:
+        code = watch(pool, request);
+        break;
+    default:
+        return WEIR_EINVAL;
+    }
+    look_for_end(server, pool);
+    return code;
+}
+
+const struct helper_service pool_service = {
+    .name = "pool",
+    .open = open_server,
+    .request = request,
+    .forked = forked,
+    .reaped = reaped,
+    .tick = tick,
+    .worker = pool_work,
+};

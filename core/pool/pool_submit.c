@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pool_submit.c - runs in the program: the calls that go into a pool. See
+ * pool_host.h for who does what. */
+#include "config.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool/pool_host.h"
+
+/* Who tries once waits as long for a worker that is just making room. */
+#define ONCE_NS (10 * NS_PER_MS)
+
+/* ------------------------------------------------------------------ turn ----
+ */
+
+int state_code(const weir_pool *pool)
+{
+    switch (pool->state) {
+    case HOST_RUNS:
+        return 0;
+    case HOST_CLOSED:
+        return WEIR_ECLOSED;
+    case HOST_TERMINATED:
+        return WEIR_ETERMINATED;
+    case HOST_OVER:
+        break;
+    }
+    return pool->code;
+}
+
+static void leave_line(weir_pool *pool, struct line *line)
+{
+    struct line **at = &pool->first;
+
+    while (*at != line)
+        at = &(*at)->next;
+    *at = line->next;
+    if (*at == NULL)
+        pool->last = at;
+}
+
+/* First come, first served. */
+int take_turn(weir_pool *pool, int64_t deadline_ns)
+{
+    struct line me = { NULL, false };
+
+    if (!pool->submitting) {
+        pool->submitting = true;
+        return 0;
+    }
+    *pool->last = &me;
+    pool->last = &me.next;
+    while (!me.ours) {
+        int code = state_code(pool);
+
+        /* Who tries once waits for a copy of bytes, but not for room. */
+        if (code == 0 && deadline_ns == 0 && pool->full)
+            code = WEIR_EFULL;
+        if (code == 0)
+            code = pool_wait(pool, &pool->turn,
+                             deadline_ns == 0 ? FOREVER : deadline_ns);
+        if (code != 0 && !me.ours) {
+            leave_line(pool, &me);
+            return code;
+        }
+    }
+    return 0;
+}
+
+void give_turn(weir_pool *pool)
+{
+    struct line *next = pool->first;
+
+    pool->full = false;
+    if (next == NULL) {
+        pool->submitting = false;
+        return;
+    }
+    leave_line(pool, next);
+    next->ours = true;
+    pthread_cond_broadcast(&pool->turn);
+}
+
+/* ------------------------------------------------------------------ calls ----
+ */
+
+/* Without the lock: what is staged is there. */
+static int flush(struct submission *sub)
+{
+    if (sub->staged == 0)
+        return 0;
+    sub->staged = 0;
+    return turn_commit(sub->pool->submitter, NULL, NULL);
+}
+
+int flush_locked(struct submission *sub)
+{
+    int code;
+
+    pthread_mutex_unlock(&sub->pool->lock);
+    code = flush(sub);
+    pthread_mutex_lock(&sub->pool->lock);
+    return code;
+}
+
+/* Without the lock: all other calls have ended, so the room is there as soon as
+ * a worker has put away what it gave the last result for. */
+static int claim_room(struct submission *sub, size_t size)
+{
+    const struct room room = { .queue = POOL_CALLS,
+                               .slots = 1,
+                               .bytes = queue_charge(size, 0) };
+    int64_t until = sub->deadline_ns == 0 ? clock_deadline(ONCE_NS)
+                                          : sub->deadline_ns;
+    int code = turn_claim(sub->pool->submitter, &room, 1, wait_part(until));
+
+    turn_unclaim(sub->pool->submitter, &room, 1);
+    if (code == WEIR_ETIMEDOUT && clock_left(until) > 0)
+        code = context_alive(sub->pool->context);
+    return code == WEIR_ECANCELED ? 0 : code; /* terminated: look at that */
+}
+
+/*
+ * Under the lock: waits for a result, which tells that there is room, or is
+ * about to be; @mine calls have a place already, and are not staged. Nothing
+ * that is staged may wait meanwhile: workers do not see it.
+ */
+static int wait_for_room(struct submission *sub, size_t size, unsigned mine)
+{
+    weir_pool *pool = sub->pool;
+    int code = flush_locked(sub);
+
+    if (code == 0)
+        code = state_code(pool);
+    if (code != 0)
+        return code;
+    pool->full = true;
+    sub->waited = true;
+    pthread_cond_broadcast(&pool->turn);
+    if (pool->outstanding > mine) {
+        code = pool_pump(pool, sub->deadline_ns);
+    } else {
+        pthread_mutex_unlock(&pool->lock);
+        code = claim_room(sub, size);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pool->full = false;
+    if (code == WEIR_ETIMEDOUT && sub->deadline_ns == 0)
+        code = WEIR_EFULL;
+    return code == 0 ? state_code(pool) : code;
+}
+
+/* Without the lock. */
+static int stage_call(struct submission *sub, uint64_t ticket, const void *data,
+                      size_t size, uint64_t *ref_out)
+{
+    const struct stage_spec spec = {
+        .queue = POOL_CALLS,
+        .room = size,
+        .attrs = sub->has_terms ? &sub->terms : NULL,
+        .attrs_size = sub->has_terms ? sizeof sub->terms : 0,
+        .root = ticket,
+        .path = call_path(sub->function, sub->chunk),
+    };
+    struct staged staged;
+    int code = turn_stage(sub->pool->submitter, &spec, &staged);
+
+    if (code != 0)
+        return code;
+    if (size > 0)
+        memcpy(staged.data, data, size);
+    *ref_out = staged.ref;
+    sub->staged++;
+    return 0;
+}
+
+/* What the call's options say of it. */
+static void dress(struct submission *sub, weir_result *result)
+{
+    weir_pool *pool = sub->pool;
+
+    if (sub->options != NULL) {
+        result->tag = sub->options->tag;
+        result->on_done = sub->options->on_done;
+        result->arg = sub->options->arg;
+    }
+    result->group = sub->group;
+    if (!sub->has_terms || sub->terms.deadline_ns == FOREVER)
+        return;
+    result->deadline_ns = sub->terms.deadline_ns;
+    if (result->deadline_ns < pool->expires_ns)
+        pool->expires_ns = result->deadline_ns;
+}
+
+/* Its call was not made; it has told nobody. */
+static void undo(weir_pool *pool, weir_result **result)
+{
+    (*result)->on_done = NULL;
+    (*result)->group = NULL;
+    result_cancel(pool, (*result)->ticket);
+    *result = NULL;
+}
+
+int put_call(struct submission *sub, const void *data, size_t size,
+             weir_result **result_out)
+{
+    weir_pool *pool = sub->pool;
+    int code = state_code(pool);
+    weir_result *result;
+
+    if (code == 0 && size > pool->bytes)
+        code = WEIR_ETOOBIG;
+    while (code == 0 && pool->free == pool->window)
+        code = wait_for_room(sub, size, 0);
+    if (code == 0)
+        code = result_new(pool, &result);
+    if (code != 0)
+        return code;
+    do {
+        uint64_t ref = 0;
+
+        pthread_mutex_unlock(&pool->lock);
+        code = stage_call(sub, result->ticket, data, size, &ref);
+        pthread_mutex_lock(&pool->lock);
+        pool->places[(uint32_t)result->ticket].ref = ref;
+        if (code != WEIR_EFULL)
+            break;
+        code = wait_for_room(sub, size, 1);
+    } while (code == 0);
+    if (code != 0 && !result->ended) {
+        undo(pool, &result);
+        return code;
+    }
+    /* Also a call that ended while it was put: terminated, or over. */
+    if (!result->ended) {
+        dress(sub, result);
+    } else {
+        result->group = sub->group;
+        result->on_done = sub->options != NULL ? sub->options->on_done : NULL;
+        result->arg = sub->options != NULL ? sub->options->arg : NULL;
+        pool->ended--;
+        result_ended(result);
+    }
+    *result_out = result;
+    return 0;
+}
+
+int explain(const weir_pool *pool, int code, size_t size, weir_error *err)
+{
+    char given[32], most[32];
+
+    switch (code) {
+    case 0:
+        return 0;
+    case WEIR_ETOOBIG:
+        return error_set(err, code,
+                         "an argument of %s; this pool takes at most %s: make "
+                         "`bytes` of its options larger",
+                         text_from_size(given, size),
+                         text_from_size(most, pool->bytes));
+    case WEIR_ECLOSED:
+        return error_set(err, code, "the pool is closed");
+    case WEIR_ETERMINATED:
+        return error_set(err, code, "the pool was terminated");
+    case WEIR_EFULL:
+        return error_set(err, code, "no room for a call now");
+    case WEIR_ETIMEDOUT:
+        return error_set(err, code, "no room for the call in time");
+    default:
+        if (pool->state == HOST_OVER)
+            return error_set(err, code, "%s", pool->text);
+        return error_sys(err, code, "cannot make the call");
+    }
+}
+
+/* ---------------------------------------------------------------- options ----
+ */
+
+static int known_options(const weir_call_options *options,
+                         weir_call_options *known, weir_error *err)
+{
+    *known = (weir_call_options){ .size = sizeof *known };
+    if (options->size < sizeof(size_t))
+        return error_set(err, WEIR_EINVAL,
+                         "the call options' own size is not set");
+    memcpy(known, options,
+           options->size < sizeof *known ? options->size : sizeof *known);
+    if (known->limit_ns < 0 || known->deadline_ns < 0)
+        return error_set(err, WEIR_EINVAL, "a negative time limit");
+    if (known->retries < WEIR_NO_RETRIES || known->retries > RETRIES_MOST)
+        return error_set(err, WEIR_EINVAL, "%d retries; at most %d",
+                         known->retries, RETRIES_MOST);
+    if (known->chunk > LEASE_MOST)
+        return error_set(err, WEIR_EINVAL, "a chunk has at most %d calls",
+                         LEASE_MOST);
+    return 0;
+}
+
+static void set_terms(struct submission *sub, const weir_call_options *known)
+{
+    const weir_pool *pool = sub->pool;
+
+    sub->options = known;
+    sub->chunk = known->chunk;
+    sub->has_terms = known->limit_ns > 0 || known->deadline_ns > 0 ||
+                     known->retries != 0;
+    sub->terms = (struct call_terms){
+        .limit_ns = known->limit_ns > 0 ? known->limit_ns : pool->limit_ns,
+        .deadline_ns = known->deadline_ns > 0
+                           ? clock_deadline(known->deadline_ns)
+                           : FOREVER,
+        .retries = known->retries == 0  ? pool->retries
+                   : known->retries < 0 ? 0
+                                        : (uint32_t)known->retries,
+    };
+}
+
+/* The helper looks as often as the shortest limit needs; it is told of half
+ * the time, so that a row of ever shorter ones asks a few times only. */
+static int watch_limits(struct submission *sub, weir_error *err)
+{
+    weir_pool *pool = sub->pool;
+    int64_t shortest = sub->terms.limit_ns > 0 ? sub->terms.limit_ns : FOREVER;
+    struct {
+        struct pool_question question;
+        int64_t watch_ns;
+    } ask = { .question = { .word = POOL_WATCH, .id = pool->id } };
+    bool tell;
+    int code;
+
+    if (sub->options->deadline_ns > 0 && sub->options->deadline_ns < shortest)
+        shortest = sub->options->deadline_ns;
+    pthread_mutex_lock(&pool->lock);
+    tell = shortest < pool->watched_ns;
+    ask.watch_ns = shortest / 2;
+    if (tell)
+        pool->watched_ns = ask.watch_ns;
+    pthread_mutex_unlock(&pool->lock);
+    if (!tell)
+        return 0;
+    code = context_request(pool->context, &pool_service, &ask, sizeof ask, NULL,
+                           0, NULL);
+    /* A pool that is over says so itself. */
+    return code == 0 || code == WEIR_EINVAL
+               ? 0
+               : error_sys(err, code, "cannot watch over the call");
+}
+
+int submission_init(struct submission *sub, weir_pool *pool, weir_function *run,
+                    int64_t timeout_ns, const weir_call_options *options,
+                    weir_call_options *known, weir_error *err)
+{
+    int code = pool_check(pool);
+    unsigned number = 0;
+
+    if (code != 0)
+        return error_sys(err, code, "cannot use the pool");
+    if (timeout_ns < 0)
+        return error_set(err, WEIR_EINVAL, "a negative timeout");
+    while (number < pool->function_count && pool->functions[number] != run)
+        number++;
+    if (run == NULL || number == pool->function_count)
+        return error_set(err, WEIR_EINVAL,
+                         "this is none of the pool's functions; give it to "
+                         "weir_pool_new in `functions`");
+    *sub = (struct submission){
+        .pool = pool,
+        .function = number,
+        .deadline_ns = timeout_ns == 0 ? 0 : clock_deadline(timeout_ns),
+    };
+    if (options == NULL)
+        return 0;
+    code = known_options(options, known, err);
+    if (code != 0)
+        return code;
+    set_terms(sub, known);
+    return sub->has_terms ? watch_limits(sub, err) : 0;
+}
+
+/* ----------------------------------------------------------- public calls ----
+ */
+
+int submit(struct submission *sub, const void *data, size_t size,
+           weir_result **result_out)
+{
+    weir_result *result = NULL;
+    int code = take_turn(sub->pool, sub->deadline_ns);
+
+    if (code != 0)
+        return code;
+    code = put_call(sub, data, size, &result);
+    if (code == 0)
+        code = flush_locked(sub);
+    give_turn(sub->pool);
+    if (code == 0)
+        *result_out = result;
+    if (code != 0 && result != NULL) { /* freed when all of them end */
+        if (!result->ended)
+            result->on_done = NULL;
+        result_abandon(result);
+    }
+    return code;
+}
+
+static int check_data(const void *data, size_t size, weir_result **result_out,
+                      const weir_call_options *options, weir_error *err)
+{
+    if (data == NULL && size > 0)
+        return error_set(err, WEIR_EINVAL, "a size without bytes");
+    if (result_out == NULL &&
+        (options == NULL || options->size < offsetof(weir_call_options, arg) ||
+         options->on_done == NULL))
+        return error_set(err, WEIR_EINVAL, "no place for the result");
+    return 0;
+}
+
+int weir_pool_apply_async_with(weir_pool *pool, weir_function *run,
+                               const void *data, size_t size,
+                               int64_t timeout_ns,
+                               const weir_call_options *options,
+                               weir_result **result_out, weir_error *err)
+{
+    weir_call_options known;
+    struct submission sub;
+    weir_result *result = NULL;
+    int code = check_data(data, size, result_out, options, err);
+
+    if (code == 0)
+        code = submission_init(&sub, pool, run, timeout_ns, options, &known,
+                               err);
+    if (code != 0)
+        return code;
+    pool_enter(pool);
+    code = explain(pool, submit(&sub, data, size, &result), size, err);
+    if (code == 0 && result_out == NULL)
+        result_abandon(result);
+    else if (code == 0)
+        *result_out = result;
+    if (sub.waited)
+        pool_tell(pool, false);
+    pool_leave(pool);
+    return code;
+}
+
+int weir_pool_apply_async(weir_pool *pool, weir_function *run, const void *data,
+                          size_t size, int64_t timeout_ns,
+                          weir_result **result_out, weir_error *err)
+{
+    return weir_pool_apply_async_with(pool, run, data, size, timeout_ns, NULL,
+                                      result_out, err);
+}
+
+int weir_pool_apply(weir_pool *pool, weir_function *run, const void *data,
+                    size_t size, int64_t timeout_ns, weir_result **result_out,
+                    weir_error *err)
+{
+    struct submission sub;
+    weir_result *result = NULL;
+    int code = check_data(data, size, result_out, NULL, err);
+
+    if (code == 0)
+        code = submission_init(&sub, pool, run, timeout_ns, NULL, NULL, err);
+    if (code != 0)
+        return code;
+    pool_enter(pool);
+    code = explain(pool, submit(&sub, data, size, &result), size, err);
+    if (code == 0) {
+        code = result_await(result, sub.deadline_ns);
+        code = code != 0
+                   ? error_set(err, code, "the call has not ended in time")
+                   : result_error(result, err);
+        if (code == 0)
+            *result_out = result;
+        else
+            result_abandon(result);
+    }
+    pool_leave(pool);
+    return code;
+}

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pool_worker.c - runs in a worker of a pool: leases calls, runs them, gives
+ * results; pool_wire.h tells the whole path.
+ *
+ * Calls are leased in batches where they are short, so that locks are taken
+ * for many at once: as many as fit TURN_NS by their mean time. When they turn
+ * out longer, the rest goes back at once. A pool that does not retry commits
+ * after each call: a death then never makes a complete one run again.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool/pool.h"
+#include "pool/pool_wire.h"
+#include "pool/pool_worker.h"
+
+#define TURN_NS (50 * NS_PER_US)
+
+enum {
+    TEXT_LEAST = 64, /* so much needs no memory of the store */
+    PART_MOST = 1 << 20,
+};
+
+static weir_function *function_at(uint64_t address)
+{
+    weir_function *function;
+
+    memcpy(&function, &address, sizeof function);
+    return function;
+}
+
+/* -------------------------------------------------------------- one call ----
+ */
+
+/* What the function said, as the code of a result, with its sentence in
+ * worker->text; WEIR_TRANSIENT stays. */
+static int judge(struct worker *worker, int verdict)
+{
+    char *text = worker->text;
+
+    switch (verdict) {
+    case 0:
+    case WEIR_SKIP:
+        return verdict;
+    case WEIR_TRANSIENT:
+        break;
+    case WEIR_PERMANENT:
+    case WEIR_FATAL:
+        verdict = WEIR_EFAILED;
+        break;
+    default:
+        if (text[0] == '\0' && verdict < 0)
+            snprintf(text, TEXT_MOST, "the function returned %d: %s", verdict,
+                     weir_strerror(verdict));
+        if (verdict > 0)
+            snprintf(text, TEXT_MOST,
+                     "the function returned %d, which is no verdict", verdict);
+        return verdict < 0 ? verdict : WEIR_EFAILED;
+    }
+    if (text[0] == '\0')
+        snprintf(text, TEXT_MOST, "the function failed and did not say why");
+    return verdict;
+}
+
+/* What was asked for with this call, or else for all. */
+static struct call_terms terms_of(const struct worker *worker,
+                                  const struct item *item)
+{
+    struct call_terms terms = { .limit_ns = worker->plan.limit_ns,
+                                .deadline_ns = FOREVER,
+                                .retries = worker->plan.retries };
+
+    if (item->attrs_size == sizeof terms)
+        memcpy(&terms, item->attrs, sizeof terms);
+    return terms;
+}
+
+/* How long the next attempt may take. */
+static int64_t allowed(const struct call_terms *terms)
+{
+    int64_t left = terms->deadline_ns == FOREVER
+                       ? 0
+                       : clock_left(terms->deadline_ns) + 1;
+
+    if (left == 0 || (terms->limit_ns > 0 && terms->limit_ns < left))
+        return terms->limit_ns;
+    return left;
+}
+
+static bool is_late(const struct call_terms *terms)
+{
+    return terms->deadline_ns != FOREVER && clock_left(terms->deadline_ns) == 0;
+}
+
+/* Its result is staged. Until the commit a death gives the call back as if it
+ * had not run, and that is told apart here: without retries it has. */
+static int done(struct worker *worker, struct item *item)
+{
+    WEIR_POINT("pool.call.replied");
+    if (terms_of(worker, item).retries == 0)
+        item->attempt++;
+    worker->dirty = true;
+    return turn_done(worker->member, item);
+}
+
+static int reply_failure(struct worker *worker, struct item *item, int code,
+                         const char *text)
+{
+    uint64_t path = reply_path(REPLY_FAILED, code);
+    size_t size = strlen(text);
+    struct staged staged;
+    int result = worker_stage(worker, item->root, path, size, &staged);
+
+    if (result == WEIR_ENOMEM) {
+        size = size < TEXT_LEAST ? size : TEXT_LEAST;
+        result = worker_stage(worker, item->root, path, size, &staged);
+    }
+    if (result != 0)
+        return result;
+    memcpy(staged.data, text, size);
+    return done(worker, item);
+}
+
+static void lost_words(const struct worker *worker, const struct item *item,
+                       const char *after, char *text)
+{
+    const struct call_terms terms = terms_of(worker, item);
+    char limit[32];
+
+    if (item->cause == CAUSE_EXIT)
+        snprintf(text, TEXT_MOST, "the task called exit(%d)%s",
+                 item->cause_code, after);
+    else if (item->cause == CAUSE_LIMIT && is_late(&terms))
+        snprintf(text, TEXT_MOST,
+                 "the call's deadline passed; its worker was killed%s", after);
+    else if (item->cause == CAUSE_LIMIT)
+        snprintf(text, TEXT_MOST,
+                 "the call took longer than %s; its worker was killed%s",
+                 text_from_duration(limit, terms.limit_ns), after);
+    else if (item->cause_code == 0) /* between two steps; or nobody knows */
+        snprintf(text, TEXT_MOST,
+                 "the worker ended before the result was given on%s", after);
+    else
+        snprintf(text, TEXT_MOST, "the worker was killed by %s%s",
+                 text_signal(item->cause_code), after);
+}
+
+/* Its last attempt ended a worker: that is its result. */
+static int reply_lost(struct worker *worker, struct item *item)
+{
+    char text[TEXT_MOST], after[48] = "";
+
+    if (item->attempt > 1)
+        snprintf(after, sizeof after, " (in attempt %u)", item->attempt);
+    lost_words(worker, item, after, text);
+    return reply_failure(worker, item,
+                         item->cause == CAUSE_LIMIT ? WEIR_ELIMIT : WEIR_ELOST,
+                         text);
+}
+
+/* It is not to be run, or not again. */
+static int reply_marked(struct worker *worker, struct item *item)
+{
+    return reply_failure(worker, item, WEIR_ECANCELED,
+                         item->attempt > 0
+                             ? "the call was stopped"
+                             : "the call was cancelled before it began");
+}
+
+static int reply_late(struct worker *worker, struct item *item)
+{
+    return reply_failure(worker, item, WEIR_ELIMIT,
+                         "the call's deadline passed before it began");
+}
+
+/* The last part makes the call done. */
+static int reply_parts(struct worker *worker, struct item *item)
+{
+    const struct reply *reply = &worker->reply;
+    size_t most = worker->plan.result_bytes / 8, offset = 0;
+    int code = 0;
+
+    if (most > PART_MOST)
+        most = PART_MOST;
+    do {
+        struct reply_part head = { .total = reply->size, .offset = offset };
+        size_t size = reply->size - offset;
+        struct staged staged;
+
+        if (size > most)
+            size = most;
+        code = worker_stage(worker, item->root, reply_path(REPLY_PART, 0),
+                            sizeof head + size, &staged);
+        if (code != 0)
+            return code;
+        memcpy(staged.data, &head, sizeof head);
+        memcpy((char *)staged.data + sizeof head, (char *)reply->own + offset,
+               size);
+        WEIR_POINT("pool.part.staged");
+        offset += size;
+        worker->dirty = true;
+        code = offset < reply->size ? worker_commit(worker)
+                                    : done(worker, item);
+    } while (code == 0 && offset < reply->size);
+    return code;
+}
+
+static int reply_result(struct worker *worker, struct item *item)
+{
+    struct staged staged;
+    int code = 0;
+
+    if (worker->reply.state == REPLY_GIVEN && worker->reply.own != NULL)
+        return reply_parts(worker, item);
+    if (worker->reply.state != REPLY_GIVEN) {
+        worker_drop(worker);
+        code = worker_stage(worker, item->root, reply_path(REPLY_DONE, 0), 0,
+                            &staged);
+    }
+    return code == 0 ? done(worker, item) : code;
+}
+
+/* Attempts, until one is the last. What judge says of that; WEIR_TRANSIENT
+ * becomes a failure. */
+static int attempts(struct worker *worker, struct item *item,
+                    weir_function *function, const struct call_terms *terms)
+{
+    int code = 0;
+
+    while (code == 0) {
+        worker->text[0] = '\0';
+        code = judge(worker, function(&worker->call));
+        if (code != WEIR_TRANSIENT || item->attempt >= terms->retries ||
+            is_late(terms) || turn_marked(worker->member, item))
+            break;
+        worker_drop(worker);
+        member_set_limit(worker->member, allowed(terms));
+        code = turn_charge(worker->member, item);
+    }
+    if (code == WEIR_SKIP)
+        worker_drop(worker);
+    return code == WEIR_TRANSIENT ? WEIR_EFAILED : code;
+}
+
+static int run(struct worker *worker, struct item *item,
+               const struct call_terms *terms)
+{
+    unsigned function = call_function(item->path);
+    int code;
+
+    if (function >= worker->plan.function_count)
+        return reply_failure(worker, item, WEIR_EBROKEN,
+                             "shared memory is damaged: there is no such "
+                             "function");
+    member_set_limit(worker->member, allowed(terms));
+    code = turn_take_up(worker->member, item);
+    WEIR_POINT("pool.call.taken");
+    if (code == 0 && turn_marked(worker->member, item))
+        return reply_marked(worker, item);
+    worker->item = item;
+    if (code == 0)
+        code = attempts(worker, item, function_at(worker->functions[function]),
+                        terms);
+    if (code >= 0) {
+        code = reply_result(worker, item);
+        if (code == WEIR_ENOMEM)
+            snprintf(worker->text, TEXT_MOST,
+                     "no memory is left to give its result on");
+    }
+    if (code < 0 && !segment_broken(worker->segment)) {
+        worker_drop(worker);
+        code = reply_failure(worker, item, code, worker->text);
+    }
+    free(worker->reply.own);
+    worker->reply = (struct reply){ .state = REPLY_NONE };
+    worker->item = NULL;
+    return code;
+}
+
+/* Runs it, or says why not. Without retries what is done is true at once: no
+ * death makes it run again. */
+static int serve_call(struct worker *worker, struct item *item)
+{
+    const struct call_terms terms = terms_of(worker, item);
+    int code;
+
+    if (item->attempt > 0 && turn_marked(worker->member, item))
+        code = reply_marked(worker, item);
+    else if (item->attempt > terms.retries ||
+             (item->attempt > 0 && is_late(&terms)))
+        code = reply_lost(worker, item);
+    else if (is_late(&terms))
+        code = reply_late(worker, item);
+    else
+        code = run(worker, item, &terms);
+    if (code == 0 && terms.retries == 0)
+        code = worker_commit(worker);
+    return code;
+}
+
+/* ------------------------------------------------------------- batches ---- */
+
+static void give_back(struct worker *worker, struct item *items, int from,
+                      int count)
+{
+    while (count-- > from)
+        turn_release(worker->member, &items[count]);
+}
+
+/* Just as many as the caller of map has asked for, if they are there. */
+static int fit_chunk(struct worker *worker, struct item *items, int count,
+                     int chunk)
+{
+    const unsigned calls = POOL_CALLS;
+    int more;
+
+    if (count >= chunk) {
+        give_back(worker, items, chunk, count);
+        return chunk;
+    }
+    more = turn_lease(worker->member, &calls, 1, (unsigned)(chunk - count), 1,
+                      0, items + count);
+    return more > 0 ? count + more : count;
+}
+
+/* Of those that were leased so many as fit one turn by the mean time of their
+ * functions; one of a function that is not known yet comes alone. */
+static int fit_time(struct worker *worker, struct item *items, int count)
+{
+    int64_t sum = 0;
+    int fit = 0;
+
+    while (fit < count) {
+        const struct known *known =
+            &worker->known[call_function(items[fit].path) % FUNCTIONS_MOST];
+
+        sum += known->mean_ns;
+        if (fit > 0 && (known->calls == 0 || sum > TURN_NS))
+            break;
+        fit++;
+    }
+    give_back(worker, items, fit, count);
+    return fit;
+}
+
+static void note_time(struct worker *worker, const struct item *item,
+                      int64_t ns)
+{
+    struct known *known =
+        &worker->known[call_function(item->path) % FUNCTIONS_MOST];
+
+    known->mean_ns = known->calls == 0
+                         ? ns
+                         : known->mean_ns + (ns - known->mean_ns) / 8;
+    known->calls++;
+    worker->mean_ns = known->mean_ns;
+    worker->served++;
+}
+
+static int serve_batch(struct worker *worker, struct item *items, int count)
+{
+    int chunk = (int)call_chunk(items[0].path), code = 0;
+    int64_t begun = clock_now(), last = begun;
+
+    if (chunk > 0)
+        count = fit_chunk(worker, items, count,
+                          chunk < LEASE_MOST ? chunk : LEASE_MOST);
+    else
+        count = fit_time(worker, items, count);
+    for (int i = 0; i < count && code == 0; i++) {
+        int64_t now;
+
+        code = serve_call(worker, &items[i]);
+        now = clock_now();
+        note_time(worker, &items[i], now - last);
+        last = now;
+        if (chunk == 0 && now - begun > TURN_NS) {
+            give_back(worker, items, i + 1, count);
+            break;
+        }
+    }
+    return code == 0 ? worker_commit(worker) : code;
+}
+
+/* As if the next calls were like the last one. */
+static unsigned batch_size(const struct worker *worker)
+{
+    uint64_t left = worker->plan.recycle - worker->served;
+    uint64_t most = worker->served == 0 ? 1 : LEASE_MOST;
+
+    if (worker->mean_ns > TURN_NS / LEASE_MOST)
+        most = worker->mean_ns < TURN_NS ? TURN_NS / worker->mean_ns : 1;
+    if (worker->plan.recycle > 0 && left < most)
+        most = left;
+    return (unsigned)most;
+}
+
+/* Until the end of calls (WEIR_ECLOSED), or until it is to be recycled (0). */
+static int serve(struct worker *worker)
+{
+    const unsigned calls = POOL_CALLS;
+
+    while (worker->plan.recycle == 0 || worker->served < worker->plan.recycle) {
+        struct item items[LEASE_MOST];
+        int code;
+
+        member_set_waiting(worker->member, 1);
+        code = turn_lease(worker->member, &calls, 1, batch_size(worker),
+                          worker->plan.workers * 2, FOREVER, items);
+        member_set_waiting(worker->member, 0);
+        if (code > 0)
+            code = serve_batch(worker, items, code);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------- birth and end ---- */
+
+static int set_phase(struct worker *worker, enum phase phase)
+{
+    struct book *book = turn_book(worker->member);
+
+    if (book == NULL)
+        return WEIR_EBROKEN;
+    book->ordinal = phase_word(worker->start.generation, phase);
+    return turn_commit(worker->member, NULL, NULL);
+}
+
+/* The reason goes to the program, if there is room for it just now. */
+static int tell_unfit(struct worker *worker, int code)
+{
+    const struct stage_spec spec = { .queue = POOL_RESULTS,
+                                     .room = strlen(worker->text),
+                                     .path = reply_path(REPLY_UNFIT, code) };
+    struct staged staged;
+
+    if (turn_stage(worker->member, &spec, &staged) == 0) {
+        memcpy(staged.data, worker->text, spec.room);
+        turn_commit(worker->member, NULL, NULL);
+    }
+    return code;
+}
+
+static int open_worker(struct worker *worker)
+{
+    int code = 0;
+
+    if (worker->plan.open != 0) {
+        code = set_phase(worker, PHASE_OPENING);
+        if (code == 0)
+            code = judge(worker, function_at(worker->plan.open)(&worker->call));
+    }
+    if (code > 0)
+        code = WEIR_EFAILED;
+    if (code < 0)
+        return tell_unfit(worker, code);
+    return set_phase(worker, PHASE_SERVING);
+}
+
+static void close_worker(struct worker *worker)
+{
+    if (set_phase(worker, PHASE_CLOSING) == 0 && worker->plan.close != 0)
+        function_at(worker->plan.close)(&worker->call);
+    WEIR_POINT("pool.worker.closed");
+    member_leave(&worker->member);
+}
+
+/* Takes the order apart; it stays in memory as long as the worker. */
+static bool read_order(struct worker *worker, const struct nursery_order *order)
+{
+    const size_t fixed = sizeof worker->start + sizeof worker->plan;
+    const char *at = order->data;
+    size_t functions;
+
+    if (order->fd_count != 1 || order->size < fixed)
+        return false;
+    memcpy(&worker->start, at, sizeof worker->start);
+    memcpy(&worker->plan, at + sizeof worker->start, sizeof worker->plan);
+    functions = worker->plan.function_count * sizeof(uint64_t);
+    if (order->size != fixed + functions + worker->plan.argument_size)
+        return false;
+    worker->functions = malloc(functions + 1);
+    worker->argument = malloc(worker->plan.argument_size + 1);
+    if (worker->functions == NULL || worker->argument == NULL)
+        return false;
+    memcpy((void *)worker->functions, at + fixed, functions);
+    memcpy(worker->argument, at + fixed + functions,
+           worker->plan.argument_size);
+    ((char *)worker->argument)[worker->plan.argument_size] = '\0';
+    return true;
+}
+
+int pool_work(void *state, const struct nursery_order *order)
+{
+    static struct worker worker; /* a task that runs wild finds no stack */
+    int fd, code;
+
+    (void)state;
+    worker.call.table = &worker_table;
+    if (!read_order(&worker, order))
+        return EXIT_REFUSED;
+    fd = order->fds[0];
+    code = segment_attach(fd, &worker.segment, NULL);
+    fd_close(&fd);
+    if (code == 0)
+        code = segment_seclude(worker.segment);
+    if (code == 0)
+        code = member_enter(worker.segment, worker.start.number,
+                            &worker.member);
+    if (code != 0)
+        return EXIT_REFUSED;
+    fault_start(NULL, (int)worker.start.number);
+    code = open_worker(&worker);
+    if (code < 0)
+        return EXIT_FAILURE;
+    code = serve(&worker);
+    if (code < 0 && code != WEIR_ECLOSED)
+        return EXIT_FAILURE;
+    close_worker(&worker);
+    return EXIT_SUCCESS;
+}

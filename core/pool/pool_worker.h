@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pool_worker.h - a worker of a pool, and what its functions have of it. */
+#ifndef POOL_POOL_WORKER_H
+#define POOL_POOL_WORKER_H
+
+#include <weir/plugin.h>
+
+#include "pool/pool.h"
+#include "pool/pool_wire.h"
+
+enum { TEXT_MOST = 512 };
+
+/* The result of the call in hand. */
+struct reply {
+    enum { REPLY_NONE, REPLY_OPEN, REPLY_GIVEN } state;
+    struct staged staged; /* in the queue, or */
+    void *own;            /* here, when it goes in parts */
+    size_t size;
+};
+
+struct worker {
+    weir_call call; /* first */
+    struct pool_start start;
+    struct pool_plan plan;
+    const uint64_t *functions;
+    void *argument;
+    struct segment *segment;
+    struct member *member;
+    void *state;
+    struct item *item; /* in hand; NULL in open and close */
+    struct reply reply;
+    char text[TEXT_MOST]; /* of weir_fail */
+    struct known {        /* how long a function's calls take */
+        int64_t mean_ns;
+        uint64_t calls;
+    } known[FUNCTIONS_MOST];
+    int64_t mean_ns; /* of the last one's */
+    uint64_t served;
+    bool dirty; /* something is staged or done, and not yet true */
+};
+
+/* The calls of weir/plugin.h, for worker.call. */
+extern const struct weir_table worker_table;
+
+/* Stages a result of so many bytes, waiting for room. What the batch has done
+ * before becomes true then. */
+int worker_stage(struct worker *worker, uint64_t root, uint64_t path,
+                 size_t size, struct staged *out);
+/* Makes true what the batch has done so far. */
+int worker_commit(struct worker *worker);
+/* The call in hand has no result yet. */
+void worker_drop(struct worker *worker);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * queue_call.c - runs in the program and in its children: one call on a queue's
+ * handle, from its begin to its end, and its waits. See queue_handle.h.
+ *
+ * A wait is cut into parts: between them the program looks whether its helper
+ * lives, for without it nobody recovers, and all children are dead. (A child
+ * need not look: it dies with the helper.)
+ */
+#include "config.h"
+
+#include "pool/pool.h"
+#include "pool/queue_handle.h"
+#include "queue/strangers.h"
+
+int queue_check(weir_queue *queue)
+{
+    if (queue == NULL)
+        return WEIR_EINVAL;
+    if (queue->process != fork_self())
+        return WEIR_EPROCESS;
+    return queue->context != NULL ? context_check(queue->context) : 0;
+}
+
+int call_begin(struct call *call, weir_queue *queue, int64_t timeout_ns)
+{
+    int code = queue_check(queue);
+
+    if (code != 0)
+        return code;
+    if (timeout_ns < 0)
+        return WEIR_EINVAL;
+    *call = (struct call){ .queue = queue,
+                           .cancels = atomic_load(&queue->cancels) };
+    if (timeout_ns > 0)
+        call->deadline_ns = clock_deadline(timeout_ns);
+    for (unsigned i = 0; i < SPARES && call->member == NULL; i++)
+        if (atomic_load_explicit(&queue->spare[i], memory_order_relaxed) !=
+            NULL)
+            call->member = atomic_exchange(&queue->spare[i], NULL);
+    if (call->member != NULL)
+        return 0;
+    code = member_enter_any(queue->segment, 0, &call->member);
+    return code == WEIR_EFULL ? -EAGAIN : code;
+}
+
+void queue_member_spare(weir_queue *queue, struct member *member)
+{
+    for (unsigned i = 0; i < SPARES; i++) {
+        struct member *none = NULL;
+
+        if (atomic_compare_exchange_strong(&queue->spare[i], &none, member))
+            return;
+    }
+    member_leave(&member);
+}
+
+int call_end(struct call *call, int code)
+{
+    if (code != 0)
+        turn_abort(call->member);
+    queue_member_spare(call->queue, call->member);
+    return code;
+}
+
+/* --------------------------------------------------------------- waiting ----
+ */
+
+int64_t wait_part(int64_t deadline_ns)
+{
+    int64_t part = clock_now() + CONTEXT_LOOK_NS;
+
+    return part < deadline_ns ? part : deadline_ns;
+}
+
+int queue_look(const weir_queue *queue)
+{
+    int code = 0;
+
+    if (queue->context != NULL)
+        code = context_alive(queue->context);
+    else if (queue->named)
+        code = strangers_look(queue->segment);
+    return code < 0 ? code : 0;
+}
+
+bool queue_is_worth_another(const weir_queue *queue)
+{
+    return queue->named && strangers_look(queue->segment) > 0;
+}
+
+int64_t queue_until_look(const weir_queue *queue, int64_t deadline_ns)
+{
+    int64_t part = clock_now() + STRANGERS_LOOK_NS;
+
+    if (queue->context != NULL)
+        return wait_part(deadline_ns);
+    return queue->named && part < deadline_ns ? part : deadline_ns;
+}
+
+static bool is_canceled(const struct call *call)
+{
+    return atomic_load(&call->queue->cancel) ||
+           atomic_load(&call->queue->cancels) != call->cancels;
+}
+
+static int wait_in_parts(struct call *call, call_wait_once *wait, void *arg)
+{
+    const weir_queue *queue = call->queue;
+    int code = queue->named ? queue_look(queue) : 0;
+
+    while (code == 0) {
+        code = wait(call, queue_until_look(queue, call->deadline_ns), arg);
+        /* A cancel of a call before us, that had this entry. */
+        if (code == WEIR_ECANCELED && !is_canceled(call)) {
+            member_cancel(call->queue->segment, member_number(call->member),
+                          false);
+            if (!is_canceled(call)) {
+                code = 0;
+                continue;
+            }
+        }
+        if (code != WEIR_ETIMEDOUT || clock_left(call->deadline_ns) == 0)
+            return code;
+        code = queue_look(queue);
+    }
+    return code;
+}
+
+/*
+ * Waits, in sight of weir_queue_cancel. That one raises `cancels` and then
+ * looks at `waiting`; here it is the other way round: either it sees our bit,
+ * or we see that we are cancelled.
+ */
+int call_wait(struct call *call, call_wait_once *wait, void *arg)
+{
+    struct segment *segment = call->queue->segment;
+    unsigned number = member_number(call->member);
+    _Atomic uint64_t *word = &call->queue->waiting[number / 64];
+    const uint64_t bit = UINT64_C(1) << number % 64;
+    int code = WEIR_ECANCELED;
+
+    atomic_fetch_or(word, bit);
+    if (!is_canceled(call))
+        code = wait_in_parts(call, wait, arg);
+    atomic_fetch_and(word, ~bit);
+    member_cancel(segment, number, false);
+    return code;
+}
+
+int weir_queue_cancel(weir_queue *queue, bool cancel)
+{
+    if (queue == NULL)
+        return WEIR_EINVAL;
+    if (queue->process != fork_self())
+        return WEIR_EPROCESS;
+    atomic_store(&queue->cancel, cancel);
+    atomic_fetch_add(&queue->cancels, 1);
+    for (unsigned i = 0; i < MEMBERS_MOST / 64; i++) {
+        uint64_t bits = atomic_load(&queue->waiting[i]);
+
+        for (; bits != 0; bits &= bits - 1)
+            member_cancel(queue->segment,
+                          i * 64 + (unsigned)__builtin_ctzll(bits), true);
+    }
+    queue_ring_own(queue);
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* queue_named.h - what a handle and the opening of named queues have of each
+ * other; for the files of core/pool. */
+#ifndef POOL_QUEUE_NAMED_H
+#define POOL_QUEUE_NAMED_H
+
+#include <stdbool.h>
+
+#include <weir/queue.h>
+
+#include "queue/strangers.h"
+
+/* queue_handle.c: a handle for a segment of strangers, which is the handle's
+ * from here on. */
+int queue_of(struct segment *segment, weir_queue **queue_out);
+struct segment *queue_segment(weir_queue *queue);
+bool queue_is_named(const weir_queue *queue);
+/* The process whose handle it is. */
+bool queue_is_own(const weir_queue *queue);
+int queue_known_options(const weir_queue_options *options,
+                        weir_queue_options *known, weir_error *err);
+
+#endif

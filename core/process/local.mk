@@ -1,0 +1,20 @@
+# core/process: process handles, the nursery, the helper; the only room that forks.
+# A new file: one more line `%D%/name.c %D%/name.h \` here.
+libweir_internal_la_SOURCES += \
+	%D%/child.c %D%/child.h \
+	%D%/context.c %D%/context.h \
+	%D%/exit.c %D%/exit.h \
+	%D%/facts.c \
+	%D%/fork.c %D%/fork.h \
+	%D%/handle.h \
+	%D%/helper.c %D%/helper.h \
+	%D%/nursery.c %D%/nursery.h \
+	%D%/nursery_main.c %D%/nursery_wire.h \
+	%D%/orders.c \
+	%D%/owner.c \
+	%D%/parcel.c %D%/parcel.h \
+	%D%/process.c %D%/process.h \
+	%D%/processors.c %D%/processors.h \
+	%D%/serve.c %D%/serve.h \
+	%D%/stat.c %D%/stat.h \
+	%D%/terminal.c %D%/terminal.h

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * commit.c - one store that makes a turn true, and the redo that follows.
+ *
+ * TXN goes from OPEN to COMMITTED together with the index of the book that
+ * counts: that is the commit. Before it, recovery undoes the turn; after it,
+ * recovery runs commit_redo:
+ *
+ *   b  renames (a name that is gone was renamed before); what a part has
+ *      committed of an item that is still leased: absolute stores
+ *   a  outputs: each slot still STAGED(w) is published. One that is not was
+ *      published before, and may be anybody's by now, but never STAGED(w)
+ *      again: w is dead, or in this very redo
+ *   c  chunks of inputs still DONE(w): flag, then count, under the store's lock
+ *   d  inputs still DONE(w): FREE
+ *
+ * Then the lists are emptied and TXN is OPEN again. Dies between: the lists
+ * name slots whose words say otherwise.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "queue/internal.h"
+
+struct book *turn_book(struct member *member)
+{
+    struct book *books = member->head->books;
+
+    if (member->next != NULL)
+        return member->next;
+    member->next = &books[1 - member->book];
+    *member->next = books[member->book];
+    member->next->renames = 0; /* of one commit only */
+    member->next->part = 0;
+    return member->next;
+}
+
+int turn_rename(struct member *member, const char *from, const char *to)
+{
+    struct book *book = turn_book(member);
+    const char *names[2] = { from, to };
+
+    if (book->renames >= RENAME_MOST)
+        return WEIR_ESTATE;
+    if (strlen(from) >= FILE_NAME_MOST || strlen(to) >= FILE_NAME_MOST)
+        return WEIR_EINVAL;
+    for (unsigned i = 0; i < 2; i++)
+        memcpy(member_rename_name(member->segment, member->number,
+                                  book->renames, i),
+               names[i], strlen(names[i]) + 1);
+    book->renames++;
+    return 0;
+}
+
+unsigned turn_renames(const struct member *member)
+{
+    return member->next != NULL ? member->next->renames : 0;
+}
+
+void turn_cut_renames(struct member *member, unsigned count)
+{
+    if (member->next != NULL && member->next->renames > count)
+        member->next->renames = count;
+}
+
+/* ----------------------------------------------------------------- redo ----
+ */
+
+/* Returns the first error; the others are tried all the same. */
+static int redo_renames(struct segment *segment, unsigned number,
+                        const struct book *book, bool again, weir_error *err)
+{
+    int code = 0;
+
+    if (segment->lives != NULL)
+        return 0; /* strangers name no files of ours */
+    for (unsigned i = 0; i < book->renames && i < RENAME_MOST; i++) {
+        char *from = member_rename_name(segment, number, i, 0);
+        char *to = member_rename_name(segment, number, i, 1);
+
+        from[FILE_NAME_MOST - 1] = to[FILE_NAME_MOST - 1] = '\0';
+        WEIR_POINT("queue.redo.rename");
+        if (rename(from, to) == 0 || (again && errno == ENOENT) || code < 0)
+            continue;
+        code = error_sys(err, -errno, "cannot rename '%.300s' to '%.300s'",
+                         from, to);
+    }
+    return code;
+}
+
+static void redo_part(struct segment *segment, unsigned number,
+                      const struct book *book)
+{
+    struct slot *slot = book->part == 0 ? NULL
+                                        : segment_slot(segment, book->part - 1);
+
+    if (slot == NULL || !slot_is(slot, SLOT_LEASED, number))
+        return;
+    slot->skip = (uint32_t)book->part_skip;
+    slot->skip_hash = book->part_hash;
+    WEIR_POINT("queue.redo.part");
+}
+
+int commit_redo(struct segment *segment, unsigned number, unsigned in_count,
+                unsigned out_count, bool again, weir_error *err)
+{
+    const struct book *book = member_book(segment, number);
+    int renamed = redo_renames(segment, number, book, again, err);
+    int code;
+
+    redo_part(segment, number, book);
+    code = slots_publish(segment, member_refs(segment, number, REFS_OUT),
+                         out_count, number);
+    if (code == 0)
+        code = slots_free(segment, member_refs(segment, number, REFS_IN),
+                          in_count, SLOT_DONE, number);
+    return code < 0 ? code : renamed;
+}
+
+/* --------------------------------------------------------------- commit ----
+ */
+
+/* What is leased and not done stays in the list; copied down before the list
+ * is cut, so that at each instant all of it is named. */
+static void keep_leased(struct member *member)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < member->in_count; i++) {
+        uint64_t ref = atomic_load(&member->in[i]);
+
+        if (held_slot(member, ref, SLOT_LEASED) != NULL)
+            atomic_store_explicit(&member->in[kept++], ref,
+                                  memory_order_release);
+    }
+    refs_set_count(member, REFS_IN, kept);
+}
+
+static void set_txn(struct member *member, enum txn_state state)
+{
+    atomic_store_explicit(&member->head->txn, txn_of(state, member->book),
+                          memory_order_release);
+}
+
+/* Broken on purpose: the tests must notice. */
+static void misbehave(struct member *member, bool committed)
+{
+    if (!committed && WEIR_MUTATED("publish-before-commit"))
+        slots_publish(member->segment, member->out, member->out_count,
+                      member->number);
+    if (!committed && WEIR_MUTATED("free-before-commit"))
+        slots_free(member->segment, member->in, member->in_count, SLOT_DONE,
+                   member->number);
+    if (committed && WEIR_MUTATED("idle-before-publish"))
+        set_txn(member, TXN_IDLE);
+    WEIR_POINT("queue.commit.mutant");
+}
+
+int turn_commit(struct member *member, const struct append *append,
+                weir_error *err)
+{
+    bool appends = append != NULL && append->size > 0;
+    int code;
+
+    if (segment_broken(member->segment))
+        return error_set(err, WEIR_EBROKEN, "shared memory is damaged");
+    turn_open(member);
+    turn_book(member);
+    if (appends) {
+        code = sink_write(member, append, err);
+        if (code < 0)
+            return code;
+    }
+    misbehave(member, false);
+    WEIR_POINT("queue.commit.before");
+    member->book = 1 - member->book;
+    member->next = NULL;
+    set_txn(member, TXN_COMMITTED);
+    WEIR_POINT("queue.commit.word");
+    if (appends)
+        sink_committed(member);
+    misbehave(member, true);
+    code = commit_redo(member->segment, member->number, member->in_count,
+                       member->out_count, false, err);
+    if (code == WEIR_EBROKEN)
+        return error_set(err, code, "shared memory is damaged");
+    WEIR_POINT("queue.commit.redone");
+    keep_leased(member);
+    WEIR_POINT("queue.commit.kept");
+    refs_set_count(member, REFS_OUT, 0);
+    atomic_store_explicit(&member->head->tries, 0, memory_order_relaxed);
+    if (!WEIR_MUTATED("stays-committed"))
+        set_txn(member, TXN_OPEN);
+    WEIR_POINT("queue.commit.open");
+    member_turned(member);
+    return code;
+}
+
+int turn_abort(struct member *member)
+{
+    int code = turn_drop_from(member, 0);
+
+    if (code == 0)
+        code = slots_give_back(member->segment, member->in, member->in_count,
+                               member->number);
+    atomic_store(&member->head->hand, 0);
+    if (code == 0)
+        refs_set_count(member, REFS_IN, 0);
+    member->next = NULL;
+    return code;
+}

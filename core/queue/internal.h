@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* internal.h - a process's own view of a segment; private to core/queue. */
+#ifndef QUEUE_INTERNAL_H
+#define QUEUE_INTERNAL_H
+
+#include "queue/layout.h"
+#include "queue/queue.h"
+
+/* A queue in this process's address space. Sizes are copied from the header
+ * when the segment is attached, and checked: what stands in shared memory
+ * afterwards is never used as a bound. */
+struct queue {
+    struct segment *segment;
+    unsigned number;
+    uint32_t capacity;
+    uint32_t ring_mask;
+    uint64_t bytes_most;
+    struct queue_head *head;
+    uint32_t *ring;
+    uint32_t *free;
+    struct slot *slots;
+    _Atomic uint64_t *sleepers[SIDES];
+    uint32_t swept_claim; /* what the last sweep saw; the owner's */
+    uint64_t swept_turn;
+};
+
+struct lives; /* strangers.c */
+
+struct segment {
+    char *base;
+    size_t size;
+    int fd;
+    struct segment_head *head;
+    unsigned member_count, member_words, queue_count, sink_count;
+    struct member_head *members;
+    _Atomic uint64_t *refs; /* see layout.h */
+    char *renames;
+    struct queue *queues;
+    struct sink_head *sinks;
+    struct store store;
+    struct lives *lives; /* without an owner: what this process has of it */
+};
+
+struct member {
+    struct segment *segment;
+    struct member_head *head;
+    unsigned number;
+    _Atomic uint64_t *in, *out;
+    unsigned in_count, out_count; /* as in the head; this thread writes both */
+    bool open;                    /* TXN is OPEN */
+    struct book *next;            /* the book of the next commit, or NULL */
+    unsigned book;                /* index of the one that counts */
+    unsigned rotate; /* which of several queues is looked at first */
+    uint32_t spin;
+    bool listed; /* some queue may have this member among its sleepers */
+    int sink_fd; /* the file of the last append, and its entry */
+    unsigned sink;
+};
+
+static inline struct member_head *member_at(const struct segment *segment,
+                                            unsigned number)
+{
+    return &segment->members[number];
+}
+
+/* References of a member; REFS_IN or REFS_OUT. */
+static inline _Atomic uint64_t *member_refs(const struct segment *segment,
+                                            unsigned number, unsigned side)
+{
+    return segment->refs + ((size_t)number * 2 + side) * MEMBER_REFS;
+}
+
+/* A name of a member's rename: from (0) or to (1). */
+static inline char *member_rename_name(const struct segment *segment,
+                                       unsigned number, unsigned index,
+                                       unsigned which)
+{
+    return segment->renames + number * RENAMES_SIZE +
+           ((size_t)index * 2 + which) * FILE_NAME_MOST;
+}
+
+/* NULL for a wild reference. */
+struct queue *segment_queue(const struct segment *segment, unsigned number);
+struct slot *segment_slot(const struct segment *segment, uint64_t ref);
+
+/* A view of what is mapped at @base; owns the mapping from here on, and what
+ * is in it is not looked at yet. */
+int segment_view(void *base, size_t size, int fd, struct segment **out,
+                 weir_error *err);
+/* Takes the sizes over from the header, each checked. WEIR_EBROKEN. */
+int segment_adopt(struct segment *segment, weir_error *err);
+/* The header of a segment by that plan; init then fills what is mapped. */
+void segment_plan_head(struct segment_head *head, uint64_t *queues_end,
+                       const struct segment_plan *plan);
+int segment_init(struct segment *segment, uint64_t queues_end,
+                 const struct segment_plan *plan, weir_error *err);
+int segment_check_plan(const struct segment_plan *plan, weir_error *err);
+
+/* --- strangers.c --- */
+int stranger_enter_any(struct segment *segment, unsigned from,
+                       struct member **out);
+/* The entry is empty: its life token goes back. */
+void stranger_left(struct segment *segment, unsigned number);
+/* Ends this process's part. False: the mapping is not this process's. */
+bool lives_free(struct segment *segment);
+
+/* Damage was found: nothing goes on in this segment. Returns WEIR_EBROKEN. */
+int segment_damaged(struct segment *segment);
+
+/* Locks a queue, rebuilding it when its owner died. 0 or WEIR_EBROKEN. */
+int queue_lock(struct queue *queue);
+int queue_lock_until(struct queue *queue, int64_t deadline_ns);
+void queue_unlock(struct queue *queue);
+
+/* All that a slot counts against `bytes`. A chunk counts more than half its
+ * size, so that the store's regions are large enough (store_plan). */
+uint64_t slot_charge(const struct slot *slot);
+/* Payload and attributes, checked; NULL in data when the slot is damaged. */
+struct slot_view {
+    const void *data;
+    size_t size;
+    const void *attrs;
+    size_t attrs_size;
+};
+int slot_view(const struct segment *segment, const struct slot *slot,
+              struct slot_view *view_out);
+
+/* --- under the queue's lock --- */
+bool queue_at_end(const struct queue *queue);
+bool queue_fits(const struct queue *queue, uint32_t slots, uint64_t bytes);
+/* READY at the tail; READY again at the head. */
+int queue_publish(struct queue *queue, uint32_t number);
+int queue_give_back(struct queue *queue, uint32_t number);
+/* FREE, from whatever state; counts by the state that was. */
+int queue_release_slot(struct queue *queue, uint32_t number);
+
+/* Sleepers. A wake is chosen under the lock and sent after it. */
+struct wakes {
+    unsigned count;
+    unsigned members[SIDES_ONE];
+    unsigned all;  /* 1 << side: all who sleep on it */
+    bool forced;   /* also bells that were rung already */
+    uint64_t room; /* bytes free, of SIDE_BELL_PUT */
+};
+void sleeper_add(struct queue *queue, enum side side, unsigned member);
+void sleeper_remove(struct queue *queue, enum side side, unsigned member);
+/* Whether those of this side, none of the first two, have something to wake
+ * for; @bytes: that a putter needs. */
+bool queue_is_reason(const struct queue *queue, enum side side, uint64_t bytes);
+/* One wake on its way per side, when there is reason for it. */
+void queue_choose_wakes(struct queue *queue, struct wakes *wakes);
+void wakes_send(struct queue *queue, const struct wakes *wakes);
+/* Everybody on both sides, marks cleared (recovery, close). Takes the lock. */
+int queue_wake_all(struct queue *queue);
+
+void member_wake(struct segment *segment, unsigned number);
+
+/* --- the member's own process --- */
+/* TXN = OPEN, when it is not. */
+void turn_open(struct member *member);
+/* The slot that this member holds in that state, or NULL. */
+struct slot *held_slot(const struct member *member, uint64_t ref,
+                       enum slot_state state);
+/* Counts a sign of life. */
+void member_turned(struct member *member);
+/* Waiting: announce, test under each queue's lock and set the bit there, sleep,
+ * test again; at the end take it off all lists (NULL: of all queues). */
+void member_announce(struct member *member);
+int member_sleep(struct member *member, int64_t deadline_ns);
+void member_unlist(struct member *member, const unsigned *queues,
+                   unsigned count);
+
+/* References held: REFS_IN or REFS_OUT. WEIR_ESTATE: the list is full. */
+int refs_add(struct member *member, unsigned side, uint64_t ref);
+void refs_remove(struct member *member, unsigned side, uint64_t ref);
+void refs_set_count(struct member *member, unsigned side, unsigned count);
+
+/* --- either; all may be done twice --- */
+
+bool slot_is(const struct slot *slot, enum slot_state state, unsigned member);
+void slot_set(struct slot *slot, uint32_t word);
+
+/* Drops the chunks of these slots that are held by @number in @state, then
+ * frees the slots. */
+int slots_free(struct segment *segment, const _Atomic uint64_t *refs,
+               unsigned count, enum slot_state state, unsigned number);
+int slots_publish(struct segment *segment, const _Atomic uint64_t *refs,
+                  unsigned count, unsigned number);
+/* READY again, in their order at the head. */
+int slots_give_back(struct segment *segment, const _Atomic uint64_t *refs,
+                    unsigned count, unsigned number);
+/* What follows from the commit store. @again: a part of it may have been done
+ * before. */
+int commit_redo(struct segment *segment, unsigned number, unsigned in_count,
+                unsigned out_count, bool again, weir_error *err);
+/* Writes under the file's lock, which it keeps when it returns 0; then comes
+ * the commit store, then sink_committed. */
+int sink_write(struct member *member, const struct append *append,
+               weir_error *err);
+void sink_committed(struct member *member);
+/* The file of a dead member: its length follows from the commit, or nothing
+ * does. */
+int sink_settle(struct segment *segment, unsigned number);
+
+#endif

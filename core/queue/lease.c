@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lease.c - leasing items, and settling them. Runs in the member's process.
+ *
+ *   lease     TXN = OPEN; for each: in[], word = LEASED(w), head + 1.
+ *             Dies before the word: a stale reference to a READY slot; after
+ *             it: LEASED(w), head one behind: rebuilt; given back, not charged.
+ *   take up   hand, attempt = base + 1. Dies from here on: charged.
+ *   done      attempt = base, word = DONE(w), hand = 0. Counts for nothing
+ *             until the commit; given back uncharged.
+ */
+#include "config.h"
+
+#include "base/base.h"
+#include "queue/internal.h"
+
+void turn_open(struct member *member)
+{
+    if (member->open)
+        return;
+    atomic_store_explicit(&member->head->txn, txn_of(TXN_OPEN, member->book),
+                          memory_order_release);
+    member->open = true;
+    WEIR_POINT("queue.turn.open");
+}
+
+static int fill_item(const struct segment *segment, uint64_t ref,
+                     const struct slot *slot, struct item *item)
+{
+    struct slot_view view;
+
+    if (slot_view(segment, slot, &view) < 0)
+        return WEIR_EBROKEN;
+    *item = (struct item){
+        .ref = ref,
+        .queue = reference_queue(ref),
+        .data = view.data,
+        .size = view.size,
+        .attrs = view.attrs,
+        .attrs_size = view.attrs_size,
+        .root = slot->root,
+        .path = slot->path,
+        .attempt = slot->attempt,
+        .skip = slot->skip,
+        .skip_hash = slot->skip_hash,
+        .cause = slot->cause,
+        .cause_code = slot->cause_code,
+    };
+    return 0;
+}
+
+/* The item at the head becomes ours. */
+static int lease_one(struct member *member, struct queue *queue,
+                     struct item *item)
+{
+    struct queue_head *head = queue->head;
+    uint32_t number = queue->ring[head->head & queue->ring_mask];
+    uint64_t ref = reference(queue->number, number);
+    struct slot *slot;
+
+    if (number >= queue->capacity)
+        return segment_damaged(member->segment);
+    slot = &queue->slots[number];
+    if (atomic_load(&slot->word) != SLOT_READY ||
+        fill_item(member->segment, ref, slot, item) < 0)
+        return segment_damaged(member->segment);
+    if (WEIR_MUTATED("lease-word-first")) {
+        slot_set(slot, word_of(SLOT_LEASED, member->number));
+        WEIR_POINT("queue.lease.mutant");
+    }
+    if (refs_add(member, REFS_IN, ref) < 0)
+        return WEIR_ESTATE;
+    slot_set(slot, word_of(SLOT_LEASED, member->number));
+    WEIR_POINT("queue.lease.word");
+    head->head++;
+    head->leased++;
+    atomic_store_explicit(&head->ready, atomic_load(&head->ready) - 1,
+                          memory_order_relaxed);
+    return 0;
+}
+
+/* Under the lock: as many as are there, asked for, and fair. */
+static int lease_batch(struct member *member, struct queue *queue,
+                       unsigned most, unsigned share, struct item *items)
+{
+    uint32_t ready = atomic_load(&queue->head->ready);
+    uint32_t fair = ready / share + (ready % share != 0);
+    unsigned count = 0;
+
+    if (most > LEASE_MOST)
+        most = LEASE_MOST;
+    if (most > MEMBER_REFS - member->in_count)
+        most = MEMBER_REFS - member->in_count;
+    if (most == 0)
+        return WEIR_ESTATE;
+    turn_open(member);
+    while (count < most && count < fair) {
+        int code = lease_one(member, queue, &items[count]);
+
+        if (code < 0)
+            return code;
+        count++;
+    }
+    return (int)count;
+}
+
+/* ------------------------------------------------------------- waiting ---- */
+
+/* Takes this member off the list of sleepers of these queues (NULL: all), both
+ * sides, and passes on a wake that was meant for it. */
+void member_unlist(struct member *member, const unsigned *queues,
+                   unsigned count)
+{
+    if (!member->listed)
+        return;
+    if (queues == NULL)
+        count = member->segment->queue_count;
+    for (unsigned i = 0; i < count; i++) {
+        struct queue *queue = segment_queue(member->segment,
+                                            queues == NULL ? i : queues[i]);
+        struct wakes wakes = { 0 };
+
+        if (queue == NULL || queue_lock(queue) < 0)
+            continue;
+        for (unsigned side = 0; side < SIDES; side++)
+            sleeper_remove(queue, side, member->number);
+        queue_choose_wakes(queue, &wakes);
+        queue_unlock(queue);
+        wakes_send(queue, &wakes);
+    }
+    member->listed = false;
+}
+
+/* Before the tests that may end in sleep: a token that comes from here on
+ * ends it; what came before shows in the tests. */
+void member_announce(struct member *member)
+{
+    park_announce(&member->head->park);
+    member->listed = true;
+}
+
+int member_sleep(struct member *member, int64_t deadline_ns)
+{
+    if (segment_broken(member->segment))
+        return WEIR_EBROKEN;
+    if (member_canceled(member))
+        return WEIR_ECANCELED;
+    member_turned(member);
+    return park_sleep(&member->head->park, deadline_ns, &member->spin);
+}
+
+struct look {
+    const unsigned *queues;
+    unsigned count, most, share;
+    bool wait; /* announce where nothing is ready */
+    unsigned ended;
+};
+
+/* One queue: leases, or announces that this member waits for it. */
+static int look_at(struct member *member, struct look *look, unsigned number,
+                   struct item *items)
+{
+    struct queue *queue = segment_queue(member->segment, number);
+    struct wakes wakes = { 0 };
+    int count = 0, code;
+
+    if (queue == NULL)
+        return WEIR_EINVAL;
+    code = queue_lock(queue);
+    if (code < 0)
+        return code;
+    if (member->listed)
+        sleeper_remove(queue, SIDE_CONSUMER, member->number);
+    if (atomic_load(&queue->head->ready) != 0) {
+        count = lease_batch(member, queue, look->most, look->share, items);
+    } else if (queue_at_end(queue)) {
+        look->ended++;
+    } else if (look->wait) {
+        sleeper_add(queue, SIDE_CONSUMER, member->number);
+    }
+    if (count != 0 || member->listed)
+        queue_choose_wakes(queue, &wakes);
+    queue_unlock(queue);
+    wakes_send(queue, &wakes);
+    return count;
+}
+
+/* Each queue once, beginning behind the one that gave last. */
+static int look_around(struct member *member, struct look *look,
+                       struct item *items)
+{
+    look->ended = 0;
+    for (unsigned i = 0; i < look->count; i++) {
+        unsigned at = (member->rotate + i) % look->count;
+        int count = look_at(member, look, look->queues[at], items);
+
+        if (count != 0) {
+            member->rotate = (at + 1) % look->count;
+            return count;
+        }
+    }
+    return look->ended == look->count ? WEIR_ECLOSED : 0;
+}
+
+int turn_lease(struct member *member, const unsigned *queues,
+               unsigned queue_count, unsigned most, unsigned share,
+               int64_t deadline_ns, struct item *items)
+{
+    struct look look = {
+        .queues = queues, .count = queue_count, .most = most, .share = share
+    };
+    int code;
+
+    if (queue_count == 0 || most == 0 || share == 0)
+        return WEIR_EINVAL;
+    if (segment_broken(member->segment))
+        return WEIR_EBROKEN;
+    if (member_canceled(member))
+        return WEIR_ECANCELED;
+    code = look_around(member, &look, items);
+    if (code == 0 && deadline_ns == 0)
+        return WEIR_EEMPTY;
+    look.wait = true;
+    while (code == 0) {
+        member_announce(member);
+        code = look_around(member, &look, items);
+        if (code == 0)
+            code = member_sleep(member, deadline_ns);
+        if (code == 0)
+            continue;
+        if (code == WEIR_ETIMEDOUT) {
+            /* what came with the deadline is taken */
+            look.wait = false;
+            code = look_around(member, &look, items);
+            code = code == 0 ? WEIR_ETIMEDOUT : code;
+        }
+    }
+    member_unlist(member, queues, queue_count);
+    return code;
+}
+
+/* ------------------------------------------------------------ settling ---- */
+
+/* The slot of an item that this member holds, in that state; NULL when it is
+ * not so: the caller's mistake, or damage. */
+struct slot *held_slot(const struct member *member, uint64_t ref,
+                       enum slot_state state)
+{
+    struct slot *slot = segment_slot(member->segment, ref);
+
+    return slot != NULL && slot_is(slot, state, member->number) ? slot : NULL;
+}
+
+static void store_attempt(struct slot *slot, unsigned attempt)
+{
+    slot->attempt = (uint16_t)(attempt < UINT16_MAX ? attempt : UINT16_MAX);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+int turn_take_up(struct member *member, struct item *item)
+{
+    struct slot *slot = held_slot(member, item->ref, SLOT_LEASED);
+
+    if (slot == NULL)
+        return WEIR_ESTATE;
+    member_turned(member);
+    atomic_store_explicit(&member->head->hand, item->ref + 1,
+                          memory_order_release);
+    WEIR_POINT("queue.hand.noted");
+    store_attempt(slot, item->attempt + 1);
+    WEIR_POINT("queue.hand.charged");
+    return 0;
+}
+
+int turn_charge(struct member *member, struct item *item)
+{
+    struct slot *slot = held_slot(member, item->ref, SLOT_LEASED);
+
+    if (slot == NULL)
+        return WEIR_ESTATE;
+    member_turned(member);
+    item->attempt++;
+    store_attempt(slot, item->attempt + 1);
+    return 0;
+}
+
+static void put_down(struct member *member, const struct item *item)
+{
+    if (atomic_load_explicit(&member->head->hand, memory_order_relaxed) ==
+        item->ref + 1)
+        atomic_store_explicit(&member->head->hand, 0, memory_order_release);
+}
+
+int turn_done(struct member *member, const struct item *item)
+{
+    struct slot *slot = held_slot(member, item->ref, SLOT_LEASED);
+
+    if (slot == NULL)
+        return WEIR_ESTATE;
+    store_attempt(slot, item->attempt);
+    slot_set(slot, word_of(SLOT_DONE, member->number));
+    WEIR_POINT("queue.done.word");
+    put_down(member, item);
+    return 0;
+}
+
+int turn_release(struct member *member, const struct item *item)
+{
+    struct slot *slot = held_slot(member, item->ref, SLOT_LEASED);
+    struct queue *queue;
+    struct wakes wakes = { 0 };
+    int code;
+
+    if (slot == NULL)
+        return WEIR_ESTATE;
+    store_attempt(slot, item->attempt);
+    queue = segment_queue(member->segment, reference_queue(item->ref));
+    code = queue_lock(queue);
+    if (code < 0)
+        return code;
+    queue_give_back(queue, reference_slot(item->ref));
+    queue_choose_wakes(queue, &wakes);
+    queue_unlock(queue);
+    WEIR_POINT("queue.release.unlocked");
+    put_down(member, item);
+    refs_remove(member, REFS_IN, item->ref);
+    wakes_send(queue, &wakes);
+    return 0;
+}

@@ -1,0 +1,18 @@
+# core/queue: the bounded queue: segments, members, turns, recovery.
+libweir_internal_la_SOURCES += \
+	%D%/attrs.c %D%/attrs.h \
+	%D%/commit.c \
+	%D%/internal.h \
+	%D%/layout.h \
+	%D%/lease.c \
+	%D%/member.c \
+	%D%/pick.c \
+	%D%/queue.c %D%/queue.h \
+	%D%/recover.c \
+	%D%/segment.c \
+	%D%/sink.c \
+	%D%/slots.c \
+	%D%/stage.c \
+	%D%/strangers.c %D%/strangers.h \
+	%D%/wake.c \
+	%D%/watch.c

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * segment.c - laying out a segment, and mapping another process's.
+ *
+ *     head | members | their references and renames | queues | sinks | store
+ *
+ * Created by the owner, attached by workers. A process copies all sizes into
+ * memory of its own when it attaches, and checks them: what stands in shared
+ * memory afterwards is never used as a bound.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "queue/internal.h"
+
+enum { PAGE = 4096 };
+
+static uint64_t up(uint64_t value, uint64_t step)
+{
+    return (value + step - 1) / step * step;
+}
+
+/* Hands out @size bytes of the segment, aligned to cache lines. */
+static uint64_t take(uint64_t *at, uint64_t size)
+{
+    uint64_t here = up(*at, CACHE_LINE);
+
+    *at = here + size;
+    return here;
+}
+
+static uint32_t ring_size(uint32_t capacity)
+{
+    uint32_t size = 1;
+
+    while (size < capacity)
+        size *= 2;
+    return size;
+}
+
+/* ------------------------------------------------------------- layout ---- */
+
+static void plan_members(struct segment_head *head, uint64_t *at)
+{
+    head->member_words = (head->member_count + 63) / 64;
+    head->members_at = take(at,
+                            head->member_count * sizeof(struct member_head));
+}
+
+/* The heads of the queues; where their parts begin is written once they are
+ * mapped, so both passes must hand out the same. */
+static void plan_queue(const struct segment_head *head, uint64_t *at,
+                       const struct queue_plan *plan, struct queue_head *out)
+{
+    uint32_t ring = ring_size(plan->capacity);
+
+    out->capacity = plan->capacity;
+    out->ring_mask = ring - 1;
+    out->bytes_most = plan->bytes;
+    out->overflow = plan->overflow;
+    out->ring_at = take(at, ring * sizeof(uint32_t));
+    out->free_at = take(at, plan->capacity * sizeof(uint32_t));
+    out->slots_at = take(at, plan->capacity * sizeof(struct slot));
+    out->sleepers_at = take(at, (uint64_t)SIDES * head->member_words *
+                                    sizeof(uint64_t));
+}
+
+static void plan_store(struct segment_head *head, uint64_t *at,
+                       const struct segment_plan *plan)
+{
+    uint64_t slots = 0, bytes = 0, largest = 1;
+
+    for (unsigned i = 0; i < plan->queue_count; i++) {
+        slots += plan->queues[i].capacity;
+        bytes += plan->queues[i].bytes;
+        if (plan->queues[i].bytes > largest)
+            largest = plan->queues[i].bytes;
+    }
+    if (largest < ATTRS_MOST)
+        largest = ATTRS_MOST;
+    if (largest > STORE_ITEM_MOST)
+        largest = STORE_ITEM_MOST;
+    *at = store_plan(&head->store, up(*at, PAGE), slots, bytes, largest);
+    head->store.size = *at;
+}
+
+int segment_check_plan(const struct segment_plan *plan, weir_error *err)
+{
+    if (plan->queue_count > QUEUES_MOST || plan->member_count < 1 ||
+        plan->member_count > MEMBERS_MOST)
+        return error_set(err, WEIR_EINVAL,
+                         "a segment has at most %d queues and 1 to %d members",
+                         QUEUES_MOST, MEMBERS_MOST);
+    for (unsigned i = 0; i < plan->queue_count; i++)
+        if (plan->queues[i].capacity < 1 ||
+            plan->queues[i].capacity > CAPACITY_MOST ||
+            plan->queues[i].bytes < 1 || plan->queues[i].bytes > BYTES_MOST)
+            return error_set(err, WEIR_EINVAL,
+                             "a queue holds 1 to %d items and 1 B to 64 GiB",
+                             CAPACITY_MOST);
+    return 0;
+}
+
+/* Fills @head; where each queue's parts are comes again in init_queues. */
+void segment_plan_head(struct segment_head *head, uint64_t *queues_end,
+                       const struct segment_plan *plan)
+{
+    struct queue_head ignored;
+    uint64_t at = sizeof *head;
+
+    memset(head, 0, sizeof *head);
+    head->magic = SEGMENT_MAGIC;
+    head->version = SEGMENT_VERSION;
+    head->head_size = sizeof *head;
+    head->member_count = plan->member_count;
+    head->queue_count = plan->queue_count;
+    head->sink_count = plan->sink_count;
+    plan_members(head, &at);
+    head->queues_at = take(&at, plan->queue_count * sizeof(struct queue_head));
+    *queues_end = at;
+    for (unsigned i = 0; i < plan->queue_count; i++)
+        plan_queue(head, &at, &plan->queues[i], &ignored);
+    head->refs_at = take(&at, (uint64_t)plan->member_count * 2 * MEMBER_REFS *
+                                  sizeof(uint64_t));
+    head->renames_at =
+        up(take(&at, (uint64_t)plan->member_count * RENAMES_SIZE + PAGE), PAGE);
+    head->sinks_at = take(&at, plan->sink_count * sizeof(struct sink_head));
+    plan_store(head, &at, plan);
+    head->size = at;
+}
+
+/* ------------------------------------------------------------ mapping ---- */
+
+/* [at, at + count * size) lies in the segment. */
+static bool within(const struct segment *segment, uint64_t at, uint64_t count,
+                   uint64_t size)
+{
+    return at % alignof(uint64_t) == 0 && at <= segment->size &&
+           (size == 0 || count <= (segment->size - at) / size);
+}
+
+static bool adopt_queue(struct segment *segment, unsigned number)
+{
+    struct queue_head *head = (struct queue_head *)(segment->base +
+                                                    segment->head->queues_at) +
+                              number;
+    struct queue *queue = &segment->queues[number];
+
+    queue->segment = segment;
+    queue->number = number;
+    queue->head = head;
+    queue->capacity = head->capacity;
+    queue->ring_mask = head->ring_mask;
+    queue->bytes_most = head->bytes_most;
+    if (queue->capacity < 1 || queue->capacity > CAPACITY_MOST ||
+        queue->ring_mask != ring_size(queue->capacity) - 1 ||
+        !within(segment, head->ring_at, queue->ring_mask + 1,
+                sizeof *queue->ring) ||
+        !within(segment, head->free_at, queue->capacity, sizeof *queue->free) ||
+        !within(segment, head->slots_at, queue->capacity,
+                sizeof *queue->slots) ||
+        !within(segment, head->sleepers_at, SIDES * segment->member_words,
+                sizeof(uint64_t)))
+        return false;
+    queue->ring = (uint32_t *)(segment->base + head->ring_at);
+    queue->free = (uint32_t *)(segment->base + head->free_at);
+    queue->slots = (struct slot *)(segment->base + head->slots_at);
+    for (unsigned side = 0; side < SIDES; side++)
+        queue->sleepers[side] = (_Atomic uint64_t *)(segment->base +
+                                                     head->sleepers_at) +
+                                side * segment->member_words;
+    return true;
+}
+
+/* Takes the sizes over from the header, each checked. */
+static bool adopt(struct segment *segment)
+{
+    const struct segment_head *head = segment->head;
+
+    if (segment->size < sizeof *head || head->magic != SEGMENT_MAGIC ||
+        head->version != SEGMENT_VERSION || head->head_size != sizeof *head ||
+        head->size != segment->size || head->member_count < 1 ||
+        head->member_count > MEMBERS_MOST ||
+        head->member_words != (head->member_count + 63) / 64 ||
+        head->queue_count > QUEUES_MOST ||
+        !within(segment, head->members_at, head->member_count,
+                sizeof(struct member_head)) ||
+        !within(segment, head->queues_at, head->queue_count,
+                sizeof(struct queue_head)) ||
+        !within(segment, head->refs_at, head->member_count,
+                2 * MEMBER_REFS * sizeof(uint64_t)) ||
+        !within(segment, head->renames_at, head->member_count, RENAMES_SIZE) ||
+        !within(segment, head->sinks_at, head->sink_count,
+                sizeof(struct sink_head)))
+        return false;
+    segment->member_count = head->member_count;
+    segment->member_words = head->member_words;
+    segment->queue_count = head->queue_count;
+    segment->sink_count = head->sink_count;
+    segment->members = (struct member_head *)(segment->base + head->members_at);
+    segment->refs = (_Atomic uint64_t *)(segment->base + head->refs_at);
+    segment->renames = segment->base + head->renames_at;
+    segment->sinks = (struct sink_head *)(segment->base + head->sinks_at);
+    return true;
+}
+
+/* The flags of all slots, and the chunks that are being punched: what is true
+ * about chunks. Called by the store, under its lock. */
+static int walk_flags(void *arg, struct store *store)
+{
+    struct segment *segment = arg;
+    int code = 0;
+
+    for (unsigned q = 0; q < segment->queue_count; q++) {
+        const struct queue *queue = &segment->queues[q];
+
+        for (uint32_t i = 0; i < queue->capacity && code == 0; i++) {
+            const struct slot *slot = &queue->slots[i];
+
+            if (atomic_load(&slot->chunk_ref) != 0)
+                code = store_count_ref(store, slot->chunk);
+            if (code == 0 && atomic_load(&slot->attrs_ref) != 0)
+                code = store_count_ref(store, slot->attrs_chunk);
+        }
+    }
+    for (unsigned i = 0; i < segment->member_count && code == 0; i++) {
+        chunk punched = atomic_load(&segment->members[i].punch);
+
+        if (punched != 0)
+            code = store_count_punch(store, punched);
+    }
+    return code;
+}
+
+int segment_view(void *base, size_t size, int fd, struct segment **out,
+                 weir_error *err)
+{
+    struct segment *segment = calloc(1, sizeof *segment);
+
+    if (segment == NULL) {
+        memory_unmap(base, size);
+        return error_set(err, WEIR_ENOMEM, "no memory for a segment");
+    }
+    segment->base = base;
+    segment->size = size;
+    segment->head = base;
+    segment->fd = fd;
+    *out = segment;
+    return 0;
+}
+
+static int open_queues(struct segment *segment, weir_error *err)
+{
+    segment->queues = calloc(segment->queue_count + 1, sizeof *segment->queues);
+    if (segment->queues == NULL)
+        return error_set(err, WEIR_ENOMEM, "no memory for %u queues",
+                         segment->queue_count);
+    for (unsigned i = 0; i < segment->queue_count; i++)
+        if (!adopt_queue(segment, i))
+            return error_set(err, WEIR_EBROKEN,
+                             "shared memory is damaged: queue %u", i);
+    segment->store.base = segment->base;
+    segment->store.head = &segment->head->store;
+    segment->store.walk = walk_flags;
+    segment->store.arg = segment;
+    if (store_open(&segment->store, segment->size) < 0)
+        return error_set(err, WEIR_EBROKEN,
+                         "shared memory is damaged: its store");
+    return 0;
+}
+
+static int init_queues(struct segment *segment, uint64_t at,
+                       const struct queue_plan *plans)
+{
+    struct queue_head *heads = (struct queue_head *)(segment->base +
+                                                     segment->head->queues_at);
+
+    for (unsigned i = 0; i < segment->queue_count; i++) {
+        int code;
+
+        plan_queue(segment->head, &at, &plans[i], &heads[i]);
+        code = lock_init(&heads[i].lock);
+        if (code < 0)
+            return code;
+        heads[i].head = heads[i].tail = POSITION_START;
+        heads[i].free_count = plans[i].capacity;
+    }
+    return 0;
+}
+
+/* The free stacks: the first slots are used first. */
+static void init_free(struct segment *segment)
+{
+    for (unsigned i = 0; i < segment->queue_count; i++) {
+        struct queue *queue = &segment->queues[i];
+
+        for (uint32_t n = 0; n < queue->capacity; n++)
+            queue->free[n] = queue->capacity - 1 - n;
+    }
+}
+
+static int init_locks(struct segment *segment)
+{
+    int code = store_init(&segment->store);
+
+    if (code == 0)
+        code = lock_init(&segment->head->sinks_lock);
+    for (unsigned i = 0; i < segment->sink_count && code == 0; i++)
+        code = lock_init(&segment->sinks[i].lock);
+    return code;
+}
+
+int segment_adopt(struct segment *segment, weir_error *err)
+{
+    if (!adopt(segment))
+        return error_set(err, WEIR_EBROKEN,
+                         "this is no segment of this version of weir, or it "
+                         "is damaged");
+    return open_queues(segment, err);
+}
+
+int segment_init(struct segment *segment, uint64_t queues_end,
+                 const struct segment_plan *plan, weir_error *err)
+{
+    int code = 0;
+
+    if (!adopt(segment))
+        code = error_set(err, WEIR_EINVAL, "a segment of %zu bytes",
+                         segment->size);
+    if (code == 0)
+        code = init_queues(segment, queues_end, plan->queues);
+    if (code == 0)
+        code = open_queues(segment, err);
+    if (code == 0)
+        code = init_locks(segment);
+    if (code == 0)
+        init_free(segment);
+    return code;
+}
+
+int segment_create(const struct segment_plan *plan, struct segment **out,
+                   weir_error *err)
+{
+    struct segment_head head;
+    struct segment *segment = NULL;
+    uint64_t queues_end;
+    void *base;
+    int fd, code;
+
+    code = segment_check_plan(plan, err);
+    if (code < 0)
+        return code;
+    segment_plan_head(&head, &queues_end, plan);
+    code = memory_create("weir", head.size, &fd, &base, err);
+    if (code < 0)
+        return code;
+    memcpy(base, &head, sizeof head);
+    code = segment_view(base, head.size, fd, &segment, err);
+    if (code < 0) {
+        fd_close(&fd);
+        return code;
+    }
+    code = segment_init(segment, queues_end, plan, err);
+    if (code < 0) {
+        segment_free(&segment);
+        return code;
+    }
+    *out = segment;
+    return 0;
+}
+
+int segment_attach(int fd, struct segment **out, weir_error *err)
+{
+    struct segment *segment = NULL;
+    size_t size;
+    void *base;
+    int own, code;
+
+    own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (own < 0)
+        return error_sys(err, -errno, "cannot keep shared memory");
+    code = memory_map(own, &base, &size, err);
+    if (code == 0)
+        code = segment_view(base, size, own, &segment, err);
+    if (code < 0) {
+        fd_close(&own);
+        return code;
+    }
+    code = segment_adopt(segment, err);
+    if (code < 0) {
+        segment_free(&segment);
+        return code;
+    }
+    *out = segment;
+    return 0;
+}
+
+void segment_free(struct segment **segment)
+{
+    struct segment *s = *segment;
+
+    if (s == NULL)
+        return;
+    *segment = NULL;
+    if (s->lives == NULL || lives_free(s))
+        memory_unmap(s->base, s->size);
+    fd_close(&s->fd);
+    free(s->queues);
+    free(s);
+}
+
+int segment_fd(const struct segment *segment)
+{
+    return segment->fd;
+}
+
+int segment_seclude(struct segment *segment)
+{
+    fd_close(&segment->fd);
+    return memory_dontfork(segment->base, segment->size);
+}
+
+/* ------------------------------------------------------------- reading ---- */
+
+bool segment_broken(const struct segment *segment)
+{
+    return atomic_load(&segment->head->broken) != 0;
+}
+
+void segment_set_broken(struct segment *segment)
+{
+    atomic_store(&segment->head->broken, 1);
+    for (unsigned i = 0; i < segment->member_count; i++)
+        member_wake(segment, i);
+}
+
+int segment_damaged(struct segment *segment)
+{
+    if (!segment_broken(segment))
+        segment_set_broken(segment);
+    return WEIR_EBROKEN;
+}
+
+unsigned segment_queue_count(const struct segment *segment)
+{
+    return segment->queue_count;
+}
+
+unsigned segment_member_count(const struct segment *segment)
+{
+    return segment->member_count;
+}
+
+void segment_stop_sources(struct segment *segment)
+{
+    atomic_store(&segment->head->stopping, 1);
+    for (unsigned i = 0; i < segment->member_count; i++)
+        member_wake(segment, i);
+}
+
+int segment_store_used(struct segment *segment, uint64_t *chunks_out,
+                       uint64_t *touched_out)
+{
+    return store_used(&segment->store, chunks_out, touched_out);
+}
+
+struct queue *segment_queue(const struct segment *segment, unsigned number)
+{
+    return number < segment->queue_count ? &segment->queues[number] : NULL;
+}
+
+struct slot *segment_slot(const struct segment *segment, uint64_t ref)
+{
+    struct queue *queue = segment_queue(segment, reference_queue(ref));
+
+    if (queue == NULL || reference_slot(ref) >= queue->capacity)
+        return NULL;
+    return &queue->slots[reference_slot(ref)];
+}

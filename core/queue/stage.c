@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stage.c - staging outputs, and claiming room for a set of them. Runs in the
+ * member's process.
+ *
+ *   stage   out[], the slot's fields, word = STAGED(w); then, outside the
+ *           queue's lock, chunk and flag. Dies before the word: a stale
+ *           reference to a FREE slot; after it: dropped with what it holds.
+ *   drop    flags and counts of its chunks, then word = FREE, then forgotten.
+ *
+ * NOBODY WAITS FOR ROOM while it holds staged slots in that queue or in one
+ * further down: turn_claim refuses it.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/base.h"
+#include "queue/internal.h"
+
+/* What is to be written into the slot, before it is known which. */
+struct draft {
+    struct slot head;         /* all but word and data */
+    struct slot_view payload; /* of a pass */
+    struct slot_view attrs;
+    bool chunk_taken; /* room for the payload is to be taken from the store */
+    bool attrs_taken;
+};
+
+static int view_ref(const struct member *member, uint64_t ref,
+                    struct slot_view *view, const struct slot **slot_out)
+{
+    const struct slot *slot = held_slot(member, ref, SLOT_LEASED);
+
+    if (slot == NULL)
+        slot = held_slot(member, ref, SLOT_DONE);
+    if (slot == NULL)
+        slot = held_slot(member, ref, SLOT_STAGED);
+    if (slot == NULL)
+        return WEIR_ESTATE;
+    if (slot_view(member->segment, slot, view) < 0)
+        return segment_damaged(member->segment);
+    /* its final size, when it is staged here */
+    if (slot_is(slot, SLOT_STAGED, member->number) &&
+        (slot->pos & ~SIZE_KNOWN) < view->size)
+        view->size = (size_t)(slot->pos & ~SIZE_KNOWN);
+    *slot_out = slot;
+    return 0;
+}
+
+static int draft_payload(const struct member *member,
+                         const struct stage_spec *spec, struct draft *draft)
+{
+    const struct slot *from;
+    int code;
+
+    if (spec->pass == NULL) {
+        draft->head.size = (uint32_t)spec->room;
+        draft->chunk_taken = spec->room > SLOT_INLINE;
+        return 0;
+    }
+    code = view_ref(member, spec->pass->ref, &draft->payload, &from);
+    if (code < 0)
+        return code;
+    draft->head.size = (uint32_t)draft->payload.size;
+    draft->head.chunk = from->chunk;
+    return 0;
+}
+
+/* Attributes lie beside the payload if they fit; by reference if they are
+ * somebody's in a chunk already; else in a chunk of their own. */
+static int draft_attrs(const struct member *member,
+                       const struct stage_spec *spec, struct draft *draft)
+{
+    const struct slot *from = NULL;
+    size_t taken = draft->head.chunk == 0 && draft->head.size <= SLOT_INLINE
+                       ? draft->head.size
+                       : 0;
+
+    draft->attrs.attrs = spec->attrs;
+    draft->attrs.attrs_size = spec->attrs_size;
+    if (spec->inherit != NULL) {
+        int code = view_ref(member, spec->inherit->ref, &draft->attrs, &from);
+
+        if (code < 0)
+            return code;
+    }
+    if (draft->attrs.attrs_size > ATTRS_MOST)
+        return WEIR_ETOOBIG;
+    draft->head.attrs_size = (uint16_t)draft->attrs.attrs_size;
+    if (draft->attrs.attrs_size <= SLOT_INLINE - taken)
+        return 0;
+    if (from != NULL && from->attrs_chunk != 0)
+        draft->head.attrs_chunk = from->attrs_chunk;
+    else
+        draft->attrs_taken = true;
+    return 0;
+}
+
+static int make_draft(const struct member *member,
+                      const struct stage_spec *spec, struct draft *draft)
+{
+    int code;
+
+    memset(draft, 0, sizeof *draft);
+    if (spec->room > STORE_ITEM_MOST)
+        return WEIR_ETOOBIG;
+    code = draft_payload(member, spec, draft);
+    if (code == 0)
+        code = draft_attrs(member, spec, draft);
+    draft->head.root = spec->root;
+    draft->head.path = spec->path;
+    draft->head.pos = SIZE_KNOWN | draft->head.size;
+    return code;
+}
+
+/* Under the lock, before the word: who finds it then finds it whole. */
+static void fill_slot(struct slot *slot, const struct draft *draft)
+{
+    const struct slot *head = &draft->head;
+
+    slot->size = head->size;
+    slot->pos = head->pos;
+    slot->root = head->root;
+    slot->path = head->path;
+    slot->skip_hash = 0;
+    slot->skip = 0;
+    slot->chunk = head->chunk;
+    slot->attrs_chunk = head->attrs_chunk;
+    slot->attrs_size = head->attrs_size;
+    slot->attempt = 0;
+    slot->cause = CAUSE_NONE;
+    slot->cause_code = 0;
+    atomic_store_explicit(&slot->marked, 0, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* A free slot, ours from here on; or why there is none now. */
+static int take_slot(struct member *member, struct queue *queue,
+                     const struct draft *draft, uint64_t charge,
+                     uint64_t *ref_out)
+{
+    struct queue_head *head = queue->head;
+    struct slot *slot;
+    uint32_t number;
+
+    if (atomic_load(&head->closed) != 0)
+        return WEIR_ECLOSED;
+    if ((head->claim != 0 && head->claim != member->number + 1) ||
+        !queue_fits(queue, 1, charge))
+        return WEIR_EFULL;
+    if (head->free_count > queue->capacity)
+        return segment_damaged(member->segment);
+    number = queue->free[head->free_count - 1];
+    if (number >= queue->capacity ||
+        atomic_load(&queue->slots[number].word) != SLOT_FREE)
+        return segment_damaged(member->segment);
+    slot = &queue->slots[number];
+    *ref_out = reference(queue->number, number);
+    fill_slot(slot, draft);
+    if (WEIR_MUTATED("stage-word-first")) {
+        slot_set(slot, word_of(SLOT_STAGED, member->number));
+        WEIR_POINT("queue.stage.mutant");
+    }
+    if (refs_add(member, REFS_OUT, *ref_out) < 0)
+        return WEIR_ESTATE;
+    slot_set(slot, word_of(SLOT_STAGED, member->number));
+    WEIR_POINT("queue.stage.word");
+    head->free_count--;
+    head->staged++;
+    head->bytes += charge;
+    return 0;
+}
+
+static int take_chunk(struct member *member, struct slot *slot,
+                      const struct draft *draft)
+{
+    struct store *store = &member->segment->store;
+
+    if (draft->chunk_taken)
+        return store_take(store, draft->head.size, &slot->chunk,
+                          &slot->chunk_ref, &member->head->punch);
+    if (draft->head.chunk != 0)
+        return store_share(store, draft->head.chunk, &slot->chunk,
+                           &slot->chunk_ref);
+    if (draft->payload.size > 0)
+        memcpy(slot->data, draft->payload.data, draft->payload.size);
+    return 0;
+}
+
+static int take_attrs(struct member *member, struct slot *slot,
+                      const struct draft *draft)
+{
+    struct store *store = &member->segment->store;
+    size_t size = draft->attrs.attrs_size;
+    void *to = slot->data + SLOT_INLINE - size;
+
+    if (draft->head.attrs_chunk != 0)
+        return store_share(store, draft->head.attrs_chunk, &slot->attrs_chunk,
+                           &slot->attrs_ref);
+    if (draft->attrs_taken) {
+        int code = store_take(store, size, &slot->attrs_chunk, &slot->attrs_ref,
+                              &member->head->punch);
+
+        if (code < 0)
+            return code;
+        to = chunk_data(store, slot->attrs_chunk);
+        if (to == NULL)
+            return WEIR_EBROKEN;
+    }
+    if (size > 0)
+        memcpy(to, draft->attrs.attrs, size);
+    return 0;
+}
+
+static int check_stage(const struct member *member, const struct queue *queue)
+{
+    if (segment_broken(member->segment))
+        return WEIR_EBROKEN;
+    if (queue == NULL)
+        return WEIR_EINVAL;
+    return member->out_count >= MEMBER_REFS ? WEIR_ESTATE : 0;
+}
+
+int turn_stage(struct member *member, const struct stage_spec *spec,
+               struct staged *out)
+{
+    struct queue *queue = segment_queue(member->segment, spec->queue);
+    struct draft draft;
+    struct slot *slot;
+    uint64_t ref = 0, charge;
+    int code = check_stage(member, queue);
+
+    if (code == 0)
+        code = make_draft(member, spec, &draft);
+    if (code < 0)
+        return code;
+    charge = slot_charge(&draft.head);
+    if (charge > queue->bytes_most)
+        return WEIR_ETOOBIG;
+    turn_open(member);
+    code = queue_lock(queue);
+    if (code < 0)
+        return code;
+    code = take_slot(member, queue, &draft, charge, &ref);
+    queue_unlock(queue);
+    if (code < 0)
+        return code;
+    slot = &queue->slots[reference_slot(ref)];
+    code = take_chunk(member, slot, &draft);
+    if (code == 0)
+        code = take_attrs(member, slot, &draft);
+    if (code < 0) {
+        turn_drop(member, ref);
+        return code == WEIR_EBROKEN ? segment_damaged(member->segment) : code;
+    }
+    *out = (struct staged){ .ref = ref, .room = draft.head.size };
+    if (spec->pass == NULL)
+        out->data = slot->chunk != 0
+                        ? chunk_data(&member->segment->store, slot->chunk)
+                        : slot->data;
+    return 0;
+}
+
+int turn_shrink(struct member *member, struct staged *staged, size_t size)
+{
+    struct slot *slot = held_slot(member, staged->ref, SLOT_STAGED);
+
+    if (slot == NULL)
+        return WEIR_ESTATE;
+    if (size > staged->room)
+        return WEIR_EINVAL;
+    slot->pos = SIZE_KNOWN | size;
+    staged->room = size;
+    return 0;
+}
+
+unsigned turn_staged(const struct member *member)
+{
+    return member->out_count;
+}
+
+int turn_drop(struct member *member, uint64_t ref)
+{
+    _Atomic uint64_t one = ref;
+    int code;
+
+    if (held_slot(member, ref, SLOT_STAGED) == NULL)
+        return WEIR_ESTATE;
+    code = slots_free(member->segment, &one, 1, SLOT_STAGED, member->number);
+    refs_remove(member, REFS_OUT, ref);
+    return code;
+}
+
+int turn_drop_from(struct member *member, unsigned from)
+{
+    int code;
+
+    if (from >= member->out_count)
+        return 0;
+    code = slots_free(member->segment, member->out + from,
+                      member->out_count - from, SLOT_STAGED, member->number);
+    if (code == 0)
+        refs_set_count(member, REFS_OUT, from);
+    return code;
+}
+
+/* --------------------------------------------------------------- claims ----
+ */
+
+/* Under the lock. 0: the room is ours; WEIR_EFULL: wait. */
+static int try_claim(struct member *member, struct queue *queue,
+                     const struct room *room)
+{
+    struct queue_head *head = queue->head;
+
+    if (atomic_load(&head->closed) != 0)
+        return WEIR_ECLOSED;
+    if (head->claim != 0 && head->claim != member->number + 1)
+        return WEIR_EFULL;
+    head->claim_slots = room->slots;
+    head->claim_bytes = room->bytes;
+    head->claim = member->number + 1;
+    WEIR_POINT("queue.claim.set");
+    return queue_fits(queue, room->slots, room->bytes) ? 0 : WEIR_EFULL;
+}
+
+static int look_for_room(struct member *member, const struct room *room,
+                         bool wait)
+{
+    struct queue *queue = segment_queue(member->segment, room->queue);
+    struct wakes wakes = { 0 };
+    int code = queue_lock(queue);
+
+    if (code < 0)
+        return code;
+    if (member->listed)
+        sleeper_remove(queue, SIDE_PRODUCER, member->number);
+    code = try_claim(member, queue, room);
+    if (code == WEIR_EFULL && wait)
+        sleeper_add(queue, SIDE_PRODUCER, member->number);
+    queue_choose_wakes(queue, &wakes);
+    queue_unlock(queue);
+    wakes_send(queue, &wakes);
+    return code;
+}
+
+/* Claims one queue's room, waiting for it. */
+static int claim_one(struct member *member, const struct room *room,
+                     int64_t deadline_ns)
+{
+    int code = look_for_room(member, room, false);
+
+    if (code == WEIR_EFULL && deadline_ns == 0)
+        return WEIR_EFULL;
+    while (code == WEIR_EFULL) {
+        member_announce(member);
+        code = look_for_room(member, room, true);
+        if (code != WEIR_EFULL)
+            break;
+        code = member_sleep(member, deadline_ns);
+        if (code == 0)
+            code = WEIR_EFULL;
+        if (code == WEIR_ETIMEDOUT) {
+            /* what came with the deadline is taken */
+            code = look_for_room(member, room, false);
+            if (code == WEIR_EFULL)
+                code = WEIR_ETIMEDOUT;
+        }
+    }
+    member_unlist(member, &room->queue, 1);
+    return code;
+}
+
+static int check_rooms(const struct member *member, const struct room *rooms,
+                       unsigned count)
+{
+    if (member->out_count != 0 && !WEIR_MUTATED("wait-with-staged"))
+        return WEIR_ESTATE;
+    for (unsigned i = 0; i < count; i++) {
+        const struct queue *queue = segment_queue(member->segment,
+                                                  rooms[i].queue);
+
+        if (queue == NULL || (i > 0 && rooms[i].queue <= rooms[i - 1].queue))
+            return WEIR_EINVAL;
+        if (rooms[i].slots > queue->capacity ||
+            rooms[i].bytes > queue->bytes_most)
+            return WEIR_ETOOBIG;
+    }
+    return 0;
+}
+
+int turn_claim(struct member *member, const struct room *rooms, unsigned count,
+               int64_t deadline_ns)
+{
+    int code = check_rooms(member, rooms, count);
+
+    if (code == 0 && segment_broken(member->segment))
+        code = WEIR_EBROKEN;
+    if (code < 0)
+        return code;
+    for (unsigned i = 0; i < count; i++) {
+        code = claim_one(member, &rooms[i], deadline_ns);
+        if (code < 0) {
+            turn_unclaim(member, rooms, i + 1);
+            return code;
+        }
+    }
+    return 0;
+}
+
+int turn_unclaim(struct member *member, const struct room *rooms,
+                 unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct queue *queue = segment_queue(member->segment, rooms[i].queue);
+        struct wakes wakes = { 0 };
+        int code;
+
+        if (queue == NULL)
+            return WEIR_EINVAL;
+        code = queue_lock(queue);
+        if (code < 0)
+            return code;
+        if (queue->head->claim == member->number + 1)
+            queue->head->claim = 0;
+        queue_choose_wakes(queue, &wakes);
+        queue_unlock(queue);
+        WEIR_POINT("queue.claim.ended");
+        wakes_send(queue, &wakes);
+    }
+    return 0;
+}

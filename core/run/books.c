@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * books.c - the end of a run: what each stage took and gave, what failed, and
+ * whether it balances. Runs in the supervisor, when nobody else is left.
+ *
+ * All that was given was taken: done, failed, left out, or it lies in a queue
+ * still. Anything else is a fault of ours, and status 3.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/failure.h"
+#include "run/supervisor.h"
+
+#define LOCK_NS (1 * NS_PER_S)
+
+/* What ever came into a queue of the segment, and what is left in it. */
+static void count_queue(struct supervisor *sup, unsigned queue, uint64_t *taken,
+                        uint64_t *left)
+{
+    struct queue_state state;
+
+    if (queue_state(sup->segment, queue, clock_deadline(LOCK_NS), &state) < 0)
+        return;
+    *taken += state.published;
+    *left += (uint64_t)state.ready + state.leased;
+}
+
+static void add_member(struct supervisor *sup, unsigned member,
+                       struct run_stage *out)
+{
+    const struct book *book = member_book(sup->segment, member);
+    struct member_sample sample;
+
+    member_sample(sup->segment, member, &sample);
+    out->done += book->done;
+    out->failed += book->failed;
+    out->skipped += book->skipped;
+    out->given += book->emitted;
+    out->dropped += book->dropped;
+    out->retried += book->retried;
+    out->busy_ns += (int64_t)sample.busy_ns;
+    out->starved_ns += (int64_t)sample.starved_ns;
+    out->blocked_ns += (int64_t)sample.blocked_ns;
+}
+
+static void add_stage(struct supervisor *sup, unsigned number)
+{
+    const struct stage *stage = &sup->stages[number];
+    struct run_stage *out = &sup->report->stages.at[number];
+
+    for (unsigned i = 0; i < stage->job->workers; i++)
+        add_member(sup, sup->plan.first[number] + i, out);
+    for (size_t i = 0; i < stage->job->from.count; i++)
+        count_queue(sup,
+                    (unsigned)plan_queue(&sup->plan, stage->job->from.at[i]),
+                    &out->taken, &out->left);
+    out->ended = stage->ended;
+    out->deaths = stage->deaths;
+    out->memory_bytes = stage->memory_bytes;
+    sup->report->done += out->done;
+    sup->report->failed += out->failed;
+}
+
+static void balance_is_off(struct supervisor *sup, const char *name,
+                           uint64_t came, uint64_t settled)
+{
+    supervisor_fail(sup,
+                    "the books of '%s' do not balance: %" PRIu64
+                    " items came and %" PRIu64
+                    " are settled or left; please report this",
+                    name, came, settled);
+}
+
+static void balance(struct supervisor *sup)
+{
+    uint64_t given = member_book(sup->segment, sup->plan.reader)->emitted;
+    uint64_t taken = 0, left = 0;
+
+    if (sup->plan.output != PLAN_NONE) {
+        uint64_t done = member_book(sup->segment, sup->plan.writer)->done;
+
+        count_queue(sup, (unsigned)sup->plan.output, &taken, &left);
+        if (taken != done + left)
+            balance_is_off(sup, "stdout", taken, done + left);
+    }
+    for (size_t i = 0; i < sup->report->stages.count; i++) {
+        const struct run_stage *stage = &sup->report->stages.at[i];
+        uint64_t settled = stage->done + stage->failed + stage->skipped +
+                           stage->left;
+
+        given += stage->given;
+        taken += stage->taken;
+        if (!stage->source && stage->taken != settled)
+            balance_is_off(sup, stage->name, stage->taken, settled);
+    }
+    if (given != taken)
+        balance_is_off(sup, "the run", given, taken);
+}
+
+/* ------------------------------------------------------------- failures ----
+ */
+
+static int add_failures(struct supervisor *sup, const struct item *items,
+                        unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct run_failure failure;
+        int code = failure_read(items[i].data, items[i].size, &failure);
+
+        if (code == 0)
+            code = run_report_fail(sup->report, &failure);
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+static void read_failures(struct supervisor *sup)
+{
+    struct item items[LEASE_MOST];
+    struct member *member = NULL;
+    int count, code = member_enter(sup->segment, sup->plan.reporter, &member);
+
+    while (code == 0) {
+        count = turn_lease(member, &sup->plan.report, 1, LEASE_MOST, 1, 0,
+                           items);
+        if (count <= 0)
+            break;
+        code = add_failures(sup, items, (unsigned)count);
+        for (int i = 0; i < count && code == 0; i++)
+            code = turn_done(member, &items[i]);
+        if (code == 0)
+            code = turn_commit(member, NULL, NULL);
+    }
+    member_leave(&member);
+}
+
+void books_close(struct supervisor *sup)
+{
+    struct run_report *report = sup->report;
+
+    for (unsigned i = 0; i < sup->job->stages.count; i++)
+        add_stage(sup, i);
+    if (sup->plan.input != PLAN_NONE)
+        report->failed += member_book(sup->segment, sup->plan.reader)->failed;
+    if (!segment_broken(sup->segment)) {
+        read_failures(sup);
+        balance(sup);
+    }
+    report->time_ns = clock_now() - sup->started_ns;
+    report->signal = sup->signal;
+    report->status = sup->why != NULL ? 3 : report->failed > 0 ? 1 : 0;
+    if (sup->why != NULL)
+        report->signal = 0;
+    report->why = sup->why;
+    sup->why = NULL;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * ends.c - the two small processes at a run's ends. Runs in the supervisor, and
+ * in them until reader_main or writer_main.
+ *
+ * Stdin cannot be read again and stdout not cut back, so no worker touches
+ * them; and who does may block, so it is not the supervisor. If one of them
+ * dies before its end, the run is over. They stand in the supervisor's own
+ * process group, since a terminal lets only that one read; so they ignore the
+ * signals that such a group gets, and do what the supervisor says.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process/process.h"
+#include "run/supervisor.h"
+
+static void ignore_group(void)
+{
+    static const int signals[] = { SIGINT,  SIGQUIT, SIGTSTP, SIGTTIN,
+                                   SIGTTOU, SIGHUP,  SIGPIPE, SIGXFSZ };
+
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_IGN);
+}
+
+/* In the child. The segment is its own view of the same memory: one inherited
+ * over the fork would share the parent's handle. */
+static _Noreturn void child(struct supervisor *sup, struct end *end, int fd,
+                            int go, pid_t group)
+{
+    bool reads = end == &sup->reader;
+    int number = reads ? sup->plan.input : sup->plan.output;
+    struct end_place place = { .segment = sup->segment,
+                               .number = end->member,
+                               .queue = (unsigned)number,
+                               .capacity = sup->plan.queues.at[number].capacity,
+                               .bytes = sup->plan.queues.at[number].bytes,
+                               .report = sup->plan.report,
+                               .fd = fd,
+                               .news = sup->news_out,
+                               .stop_fd = sup->stop_fd,
+                               .as = sup->job->stdin_as,
+                               .frame = sup->job->stdout_frame };
+    char byte;
+    int code;
+
+    prctl(PR_SET_NAME, reads ? "weir:stdin" : "weir:stdout", 0, 0, 0);
+    ignore_group();
+    /* The parent has set our group by now: only then it can be changed. */
+    if (read(go, &byte, 1) != 1)
+        _exit(EXIT_FAILURE);
+    setpgid(0, group);
+    code = segment_seclude(place.segment);
+    if (code == 0)
+        code = member_enter(place.segment, place.number, &place.member);
+    if (code == 0)
+        code = reads ? reader_main(&place) : writer_main(&place);
+    if (code == 0)
+        member_leave(&place.member);
+    _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static int fork_end(struct supervisor *sup, struct end *end, int fd)
+{
+    const pid_t group = getpgrp();
+    int pipe_fds[2];
+    int keep[5];
+    struct heritage heritage = {
+        .death_signal = SIGKILL, .life = -1, .fds = keep, .fd_count = 5
+    };
+
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return -errno;
+    keep[0] = fd;
+    keep[1] = pipe_fds[0];
+    keep[2] = sup->news_out;
+    keep[3] = sup->stop_fd;
+    keep[4] = segment_fd(sup->segment);
+    end->pid = fork_child(&heritage, NULL);
+    if (end->pid == 0)
+        child(sup, end, fd, pipe_fds[0], group);
+    close(pipe_fds[0]);
+    if (end->pid > 0)
+        (void)!write(pipe_fds[1], "", 1);
+    close(pipe_fds[1]);
+    if (end->pid < 0) {
+        int code = (int)end->pid;
+
+        end->pid = 0;
+        return code;
+    }
+    end->pidfd = pidfd_open(end->pid, 0);
+    if (end->pidfd < 0)
+        return -errno;
+    return supervisor_watch(sup, end->pidfd, WATCH_END, end == &sup->writer);
+}
+
+/* The child has /dev/null as its stdin: the real one comes as another. */
+static int start_end(struct supervisor *sup, struct end *end, int fd,
+                     weir_error *err)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int code;
+
+    if (copy < 0)
+        return error_sys(err, -errno, "the process that %s cannot be started",
+                         end->what);
+    code = fork_end(sup, end, copy);
+    close(copy);
+    if (code < 0)
+        return error_sys(err, code, "the process that %s cannot be started",
+                         end->what);
+    return 0;
+}
+
+int ends_start(struct supervisor *sup, weir_error *err)
+{
+    int code = 0;
+
+    sup->reader.member = sup->plan.reader;
+    sup->writer.member = sup->plan.writer;
+    sup->reader.ended = sup->plan.input == PLAN_NONE;
+    sup->writer.ended = sup->plan.output == PLAN_NONE;
+    if (!sup->writer.ended)
+        code = start_end(sup, &sup->writer, sup->options->output, err);
+    if (code == 0 && !sup->reader.ended)
+        code = start_end(sup, &sup->reader, sup->options->input, err);
+    return code;
+}
+
+static void take_away(struct supervisor *sup, struct end *end)
+{
+    supervisor_unwatch(sup, end->pidfd);
+    waitpid(end->pid, NULL, 0);
+    fd_close(&end->pidfd);
+    end->pid = 0;
+}
+
+void ends_died(struct supervisor *sup, struct end *end)
+{
+    struct death death;
+    char words[96];
+
+    if (end->pid == 0 || !supervisor_locks_free(sup))
+        return;
+    supervisor_hear_news(sup);
+    death = death_of(end->pid);
+    if (member_recover(sup->segment, end->member, death.cause, death.code,
+                       NULL) < 0)
+        supervisor_fail(sup, "shared memory is damaged");
+    take_away(sup, end);
+    end->ended = sup->changed = true;
+    if (sup->stops < 2 && member_book(sup->segment, end->member)->ended == 0)
+        supervisor_fail(sup, "the process that %s %s", end->what,
+                        death_words(words, sizeof words, &death));
+}
+
+void ends_signal(struct supervisor *sup, int signal)
+{
+    if (sup->reader.pid > 0)
+        kill(sup->reader.pid, signal);
+    if (sup->writer.pid > 0)
+        kill(sup->writer.pid, signal);
+}
+
+static void end_one(struct supervisor *sup, struct end *end)
+{
+    if (end->pid <= 0)
+        return;
+    kill(end->pid, SIGKILL);
+    take_away(sup, end);
+    member_recover(sup->segment, end->member, CAUSE_NONE, 0, NULL);
+}
+
+void ends_end(struct supervisor *sup)
+{
+    end_one(sup, &sup->reader);
+    end_one(sup, &sup->writer);
+}

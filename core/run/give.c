@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * give.c - outputs of a task: staging them, and the rule of room. Runs in
+ * workers.
+ *
+ * The rule: nobody waits for room while it holds staged outputs in that queue
+ * or in one further down. host.h says by which three ways it is kept.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/room.h"
+
+enum { ITEM_MOST = 1 << 30 };
+
+const char not_the_same[] = "task gives other output when tried again; not "
+                            "safe to retry";
+
+/* ---------------------------------------------------- private memory ---- */
+
+static void forget_from(struct host *host, size_t from)
+{
+    for (size_t i = from; i < host->records.count; i++)
+        if (host->records.at[i].owned)
+            free(host->records.at[i].data);
+    host->records.count = from;
+}
+
+static void count_needs(struct host *host)
+{
+    memset(host->needs, 0, host->post->queues.count * sizeof *host->needs);
+    host->refs = 0;
+    for (size_t i = 0; i < host->records.count; i++)
+        host->refs += room_add_needs(host, &host->records.at[i], host->needs);
+}
+
+void give_forget(struct host *host)
+{
+    forget_from(host, 0);
+    host->first_record = 0;
+    count_needs(host);
+}
+
+int give_drop(struct host *host)
+{
+    give_close_reserved(host);
+    forget_from(host, host->first_record);
+    host->given = host->dropped = 0;
+    count_needs(host);
+    return turn_drop_from(host->member, host->first);
+}
+
+static int own(struct record *record)
+{
+    void *copy;
+
+    if (record->owned || record->pass || record->size == 0)
+        return 0;
+    copy = malloc(record->size);
+    if (copy == NULL)
+        return WEIR_ENOMEM;
+    memcpy(copy, record->data, record->size);
+    record->data = copy;
+    record->owned = true;
+    return 0;
+}
+
+int give_withdraw(struct host *host)
+{
+    for (size_t i = host->first_record; i < host->records.count; i++)
+        if (own(&host->records.at[i]) < 0)
+            return room_told(host, &host->records.at[i], WEIR_ENOMEM);
+    turn_drop_from(host->member, host->first);
+    host->give = GIVE_PRIVATE;
+    count_needs(host);
+    return 0;
+}
+
+int give_stage_all(struct host *host)
+{
+    if (host->records.count == 0)
+        return 0;
+    return room_claim_and_stage(host, host->records.at, host->records.count,
+                                host->needs, 0);
+}
+
+bool give_is_much(const struct host *host)
+{
+    for (size_t i = 0; i < host->post->queues.count; i++) {
+        const struct post_queue *queue = &host->post->queues.at[i];
+
+        if (host->needs[i].slots > 0 &&
+            (host->needs[i].slots >= queue->capacity / 4 ||
+             host->needs[i].bytes >= queue->bytes / 4))
+            return true;
+    }
+    return host->refs >= REFS_MOST / 4;
+}
+
+/* ----------------------------------------------------------- one more ---- */
+
+static int note(struct host *host, const struct record *record)
+{
+    const post_places *places = room_places(host, record->output);
+    struct record *kept = VEC_ADD(&host->records);
+
+    if (kept == NULL)
+        return room_told(host, record, WEIR_ENOMEM);
+    *kept = *record;
+    for (size_t i = 0; i < places->count; i++)
+        if (places->at[i] == POST_DROP)
+            host->dropped++;
+        else
+            host->given++;
+    host->seen++;
+    host->attrs_used = true;
+    return 0;
+}
+
+static int claim_one(struct host *host, struct record *record)
+{
+    size_t count = host->post->queues.count;
+    CLEANUP_FREE struct need *needs = calloc(count + 1, sizeof *needs);
+
+    if (needs == NULL)
+        return room_told(host, record, WEIR_ENOMEM);
+    room_add_needs(host, record, needs);
+    return room_claim_and_stage(host, record, 1, needs, CLAIM_PART);
+}
+
+/* There was no room. 0: there was in the end, and it is staged; 1: it is to be
+ * kept; or a code. */
+static int make_room(struct host *host, struct record *record)
+{
+    bool alone = turn_staged(host->member) == host->first;
+    int code;
+
+    if (host->give == GIVE_STREAM || alone) {
+        code = host->give == GIVE_STREAM ? host_commit_part(host)
+                                         : host_commit(host);
+        return code < 0 ? code : claim_one(host, record);
+    }
+    code = give_withdraw(host);
+    if (code == 0)
+        code = host_commit(host);
+    return code < 0 ? code : 1;
+}
+
+static int give_record(struct host *host, struct record *record);
+
+/* In private memory; a set that is too large for the queues becomes a part. */
+static int keep(struct host *host, struct record *record)
+{
+    int code;
+
+    if (!room_set_fits(host, record)) {
+        if (host->keeps)
+            return host_refuse(host, WEIR_EFAILED,
+                               "a task that saves its state cannot give more "
+                               "for one item than its queue holds: raise the "
+                               "queue's `capacity` and `bytes`");
+        code = host_commit_part(host);
+        return code < 0 ? code : give_record(host, record);
+    }
+    code = own(record);
+    if (code < 0)
+        return room_told(host, record, code);
+    host->refs += room_add_needs(host, record, host->needs);
+    return note(host, record);
+}
+
+static int give_record(struct host *host, struct record *record)
+{
+    int code;
+
+    if (host->give == GIVE_PRIVATE)
+        return keep(host, record);
+    code = room_stage(host, record, 1);
+    if (code == WEIR_EFULL || code == WEIR_ESTATE) {
+        code = make_room(host, record);
+        if (code == 1)
+            return keep(host, record);
+    }
+    return code < 0 ? code : note(host, record);
+}
+
+static uint64_t hash_output(uint64_t hash, const struct record *record)
+{
+    const void *data = record->pass ? record->of->data : record->data;
+
+    return hash_mix(hash_bytes(data, record->size, hash),
+                    (uint64_t)(record->output + 1));
+}
+
+void give_hash(struct host *host)
+{
+    for (size_t i = host->first_record; i < host->records.count; i++)
+        host->hash = hash_output(host->hash, &host->records.at[i]);
+}
+
+/* A part has committed it already: it must be the same again. */
+static int skip(struct host *host, const struct record *record)
+{
+    host->hash = hash_output(host->hash, record);
+    host->next.hash = hash_output(host->next.hash, record);
+    host->seen++;
+    if (host->seen < host->skip)
+        return 0;
+    if (host->hash != host->skip_hash)
+        return host_refuse(host, WEIR_ELOST, "%s", not_the_same);
+    if (host->next.set)
+        host_move_cursor(host);
+    return 0;
+}
+
+static int may_give(struct host *host, unsigned output)
+{
+    if (host->refused < 0)
+        return host->refused;
+    if ((host->phase != PHASE_RUN && host->phase != PHASE_FLUSH) ||
+        host->reserved.open)
+        return WEIR_ESTATE;
+    if (output >= host->post->outputs.count)
+        return WEIR_EINVAL;
+    return 0;
+}
+
+static struct record record_of(const struct host *host, int output, size_t size)
+{
+    struct record record = { .output = output,
+                             .attrs = host->attrs_now,
+                             .size = size,
+                             .of = host->item };
+
+    if (host->item != NULL) {
+        record.root = host->item->root;
+        record.path = hash_mix(hash_mix(host->item->path,
+                                        host->post->name_hash),
+                               host->seen);
+    } else {
+        record.root = host->root | (host->ordinal + host->seen);
+    }
+    return record;
+}
+
+static int give_or_skip(struct host *host, struct record *record)
+{
+    const post_places *places = room_places(host, record->output);
+    bool all_dropped = room_first(places) == places->count;
+    bool again = !all_dropped && host->seen < host->skip;
+    int code = 0;
+
+    if (all_dropped)
+        host->dropped += places->count;
+    else
+        code = again ? skip(host, record) : give_record(host, record);
+    if ((all_dropped || again || code < 0) && record->owned)
+        free(record->data);
+    return code;
+}
+
+int give_emit(struct host *host, unsigned output, const void *data, size_t size)
+{
+    struct record record;
+    int code = may_give(host, output);
+
+    if (code < 0)
+        return code;
+    record = record_of(host, (int)output, size);
+    record.data = (void *)data;
+    return give_or_skip(host, &record);
+}
+
+int give_pass(struct host *host, unsigned output)
+{
+    struct record record;
+    int code = may_give(host, output);
+
+    if (code < 0)
+        return code;
+    if (host->item == NULL)
+        return WEIR_ESTATE;
+    record = record_of(host, (int)output, host->item->size);
+    record.pass = true;
+    return give_or_skip(host, &record);
+}
+
+int give_failed(struct host *host)
+{
+    struct record record = record_of(host, OUTPUT_FAILED, host->item->size);
+
+    record.pass = true;
+    record.path = host->item->path; /* it is the same item still */
+    return give_record(host, &record);
+}
+
+/* -------------------------------------------------------- reservation ---- */
+
+static int reserve_private(struct host *host, size_t room)
+{
+    size_t size = room > 0 ? (room + 63) / 64 * 64 : 64;
+
+    host->reserved.data = room <= ITEM_MOST ? aligned_alloc(64, size) : NULL;
+    return host->reserved.data != NULL ? 0 : WEIR_ENOMEM;
+}
+
+static int reserve_staged(struct host *host, const struct record *record,
+                          int place)
+{
+    int code = room_stage_at(host, record, place, NULL, &host->reserved.slot);
+
+    if (code < 0)
+        return room_told(host, record, code);
+    host->reserved.staged = true;
+    host->reserved.data = host->reserved.slot.data;
+    return 0;
+}
+
+/* Straight into the first queue's memory, where that can be. */
+static int reserve(struct host *host, unsigned output, size_t room)
+{
+    struct record record = record_of(host, (int)output, room);
+    const post_places *places = room_places(host, (int)output);
+    size_t first = room_first(places);
+    int code = WEIR_EFULL;
+
+    if (first < places->count && host->give != GIVE_PRIVATE &&
+        host->seen >= host->skip)
+        code = reserve_staged(host, &record, places->at[first]);
+    if (code == WEIR_EFULL || code == WEIR_ESTATE)
+        code = reserve_private(host, room);
+    return code == WEIR_ENOMEM ? room_told(host, &record, code) : code;
+}
+
+int give_reserve(struct host *host, unsigned output, size_t room,
+                 void **data_out)
+{
+    int code = may_give(host, output);
+
+    if (code == 0)
+        code = reserve(host, output, room);
+    if (code < 0)
+        return code;
+    host->reserved.open = true;
+    host->reserved.output = output;
+    host->reserved.room = room;
+    *data_out = host->reserved.data;
+    return 0;
+}
+
+void give_close_reserved(struct host *host)
+{
+    if (!host->reserved.open)
+        return;
+    if (host->reserved.staged)
+        turn_drop(host->member, host->reserved.slot.ref);
+    else
+        free(host->reserved.data);
+    host->reserved.open = host->reserved.staged = false;
+}
+
+/* It stands in its first queue already: only the copies are to be staged. */
+static int submit_staged(struct host *host, struct record *record)
+{
+    const post_places *places = room_places(host, record->output);
+    size_t first = room_first(places);
+    unsigned mark = turn_staged(host->member) - 1;
+    int code = 0;
+
+    if (record->size < host->reserved.room)
+        code = turn_shrink(host->member, &host->reserved.slot, record->size);
+    if (code < 0)
+        return room_told(host, record, code);
+    record->data = host->reserved.slot.data;
+    code = room_stage_copies(host, record, first + 1, host->reserved.slot.ref);
+    if (code == 0)
+        return note(host, record);
+    if (code == WEIR_EFULL || code == WEIR_ESTATE)
+        code = own(record);
+    turn_drop_from(host->member, mark);
+    return code < 0 ? room_told(host, record, code)
+                    : give_or_skip(host, record);
+}
+
+int give_submit(struct host *host, size_t size)
+{
+    bool staged = host->reserved.staged;
+    struct record record;
+
+    if (!host->reserved.open)
+        return WEIR_ESTATE;
+    if (size > host->reserved.room)
+        return WEIR_EINVAL;
+    record = record_of(host, (int)host->reserved.output, size);
+    host->reserved.open = host->reserved.staged = false;
+    if (staged)
+        return submit_staged(host, &record);
+    record.data = host->reserved.data;
+    record.owned = true;
+    return give_or_skip(host, &record);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * host.h - what stands behind weir_call in a worker: one task, and the item in
+ * hand. Private to core/run; runs in workers.
+ *
+ * host.c    the table of functions that the task calls
+ * give.c    outputs, and the rule of room; room.c: staging, claiming
+ * files.c   bytes to be appended, names to be changed
+ * settle.c  what becomes of an item: done, failed, committed
+ */
+#ifndef RUN_HOST_H
+#define RUN_HOST_H
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "base/base.h"
+#include "plugin/expand.h"
+#include "plugin/plugin.h"
+#include "queue/queue.h"
+#include "run/post.h"
+
+enum phase { PHASE_OPEN, PHASE_RUN, PHASE_FLUSH, PHASE_STATE, PHASE_CLOSE };
+
+/*
+ * How outputs are given.
+ *
+ * STAGED:  into the queue's memory at once. No room: what the item in hand has
+ *          staged is taken back into private memory, and all after it too.
+ * PRIVATE: kept here until the task has returned; then the whole set is claimed
+ *          at once. A set that the queues cannot ever hold is committed in
+ *          parts.
+ * STREAM:  a part is committed already, or may be at any time (a source, a
+ *          flush): no room means that what is staged becomes the next part.
+ *
+ * In all of them nothing is staged while this process waits for room.
+ */
+enum give { GIVE_STAGED, GIVE_PRIVATE, GIVE_STREAM };
+
+/* member_sample.waiting: no time limit runs meanwhile. */
+enum { WAITING_NOT = 0, WAITING_ITEM = 1, WAITING_ROOM = 2 };
+
+/* The output that leads to where failed items go. */
+enum { OUTPUT_FAILED = -1 };
+
+/* One output that is not committed yet. */
+struct record {
+    int output;
+    bool pass;      /* the input itself */
+    bool owned;     /* data is private memory, to be freed */
+    unsigned attrs; /* generation; 0: as the input's */
+    size_t size;
+    void *data;
+    void *staged;          /* its bytes in the queue */
+    const struct item *of; /* the input; NULL: there is none */
+    uint64_t root, path;
+};
+
+/* What the records need in each of the post's queues. */
+struct need {
+    uint32_t slots;
+    uint64_t bytes;
+};
+
+struct renaming {
+    char *from, *to;
+};
+
+/* Bytes for a file. They must stay until the commit. */
+struct appending {
+    int fd; /* -1: none */
+    uint64_t size;
+    VEC(struct iovec) parts;
+    VEC(void *) copies;
+};
+
+struct cursor {
+    uint8_t data[CURSOR_MOST];
+    size_t size;
+};
+
+struct host {
+    struct weir_call call; /* first: the task has a pointer to it */
+    struct member *member;
+    struct segment *segment;
+    const struct post *post;
+    const weir_task *task;
+    const void *params;
+    void *state;
+    int news, stop_fd;
+    bool keeps; /* the task saves: inputs count only when its state is saved */
+
+    /* The call that is under way. */
+    enum phase phase;
+    struct item *item; /* in hand; NULL: a source, or no run */
+    int verdict;       /* of weir_fail; 0: not called */
+    int refused;       /* a call gave a code that the task must return */
+    char why[512];
+    char param[64];
+    struct derived derived;
+
+    /* Outputs of the item, or behind the source's cursor. `seen` counts those
+     * that were dropped because parts had committed them (`skip`); `hash` is
+     * of those that are committed, or dropped so far. */
+    enum give give;
+    unsigned first;      /* staged by this member before it */
+    size_t first_record; /* kept before it (only when the task saves) */
+    uint64_t seen, skip, skip_hash, hash;
+    VEC(struct record) records;
+    struct need *needs; /* PRIVATE: of all records; one for each queue */
+    unsigned refs;      /* and how many references */
+    uint64_t given, dropped;
+    post_places failed_places; /* where failed items go; none: the report */
+
+    struct {
+        bool open;
+        unsigned output;
+        size_t room;
+        void *data;
+        bool staged;
+        struct staged slot;
+    } reserved;
+
+    /* Attributes for what is emitted: generation 1 is attrs.at[0]. */
+    VEC(struct buf) attrs;
+    unsigned attrs_count; /* in use */
+    unsigned attrs_now;   /* 0: the input's */
+    bool attrs_used;      /* a record has this generation */
+
+    /* Of the item in hand; and of those that are done. */
+    struct appending append, appended;
+    VEC(struct renaming) renames;
+
+    unsigned settled; /* done, not committed */
+
+    /* A source. */
+    struct cursor cursor; /* all before it has been given */
+    struct next {         /* one that was set while parts are skipped */
+        bool set;
+        struct cursor cursor;
+        uint64_t seen, hash; /* outputs before it; hash of those behind it */
+    } next;
+    bool cursor_set;  /* in this call, with no output since */
+    uint64_t root;    /* number of source and share, shifted */
+    uint64_t ordinal; /* of the first output behind the cursor */
+
+    int saved_fds[2];
+    int64_t save_ns;         /* how long the last save took */
+    bool commit_soon;        /* do not wait for the rest of the batch */
+    VEC(struct buf) reports; /* failures, for the next commit */
+
+    int64_t blocked_ns; /* waited for room, since it was last looked at */
+    int64_t paused_ns;  /* waited on purpose */
+};
+
+/* --- host.c --- */
+extern const struct weir_table host_table;
+
+/* --- give.c --- */
+int give_emit(struct host *host, unsigned output, const void *data,
+              size_t size);
+int give_reserve(struct host *host, unsigned output, size_t room,
+                 void **data_out);
+int give_submit(struct host *host, size_t size);
+int give_pass(struct host *host, unsigned output);
+/* The item in hand, as it is, to where failed items go. */
+int give_failed(struct host *host);
+/* All records are staged: waits for room. */
+int give_stage_all(struct host *host);
+/* What is staged goes back to private memory, so that a commit does not
+ * publish it. */
+int give_withdraw(struct host *host);
+/* What is kept in private memory fills a quarter of a queue. */
+bool give_is_much(const struct host *host);
+/* The outputs so far, into host->hash. */
+void give_hash(struct host *host);
+/* Takes back what the item has given; forgets all records. */
+int give_drop(struct host *host);
+void give_forget(struct host *host);
+void give_close_reserved(struct host *host);
+extern const char not_the_same[];
+/* Sets host->why and host->refused. Returns @code. WEIR_EFAILED: the run cannot
+ * go on; WEIR_ELOST: this item cannot be tried again. */
+int host_refuse(struct host *host, int code, const char *format, ...)
+    WEIR_PRINTF(3, 4);
+
+/* --- files.c --- */
+int host_append(struct host *host, int fd, const void *data, size_t size);
+int host_rename(struct host *host, const char *from, const char *to);
+/* The item's, to those that the next commit has. */
+int files_merge(struct host *host);
+int files_merge_renames(struct host *host);
+void files_clear(struct appending *append);
+void files_clear_renames(struct host *host);
+
+/* --- settle.c --- */
+/* A call of run with @item in hand (NULL: a source), or of flush. */
+void host_begin(struct host *host, enum phase phase, struct item *item);
+/* It went well. Returns 0; or after all it did not: host->refused, and why. */
+int host_done(struct host *host);
+/* It did not: what it gave is taken back. */
+int host_undo(struct host *host);
+/* The item in hand (NULL: something of a source) is settled as failed, because
+ * of host->why; or left out. */
+int host_fail(struct host *host, unsigned attempts);
+int host_skip(struct host *host);
+/* All that is settled becomes true; of a source or flush, all that is staged.
+ * WEIR_EFAILED: the run cannot go on; why says it. */
+int host_commit(struct host *host);
+/* The same with the outputs so far of the item in hand. */
+int host_commit_part(struct host *host);
+/* A source goes on from what is committed; a flush begins. */
+void host_begin_source(struct host *host);
+/* All before it has been given; a NULL @cursor is the one that waited. */
+int host_set_cursor(struct host *host, const void *cursor, size_t size);
+void host_move_cursor(struct host *host);
+int host_init(struct host *host);
+void host_free(struct host *host);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * limits.c - time limits and the sweep. Runs in the supervisor.
+ *
+ * No worker reads a clock for its limit: its turn number is looked at, a
+ * sixteenth of the limit apart. One that stands still, while the worker waits
+ * for nothing, is the same attempt all the time.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run/host.h"
+#include "run/supervisor.h"
+
+#define GRACE_NS (2 * NS_PER_S) /* between SIGTERM and SIGKILL */
+#define GRACE_LEAST_NS (100 * NS_PER_MS)
+#define SWEEP_NS (1 * NS_PER_S)
+enum { PARTS = 16, HOLDER_SEEN = 3 };
+
+static void strike(struct supervisor *sup, struct seat *seat, int64_t limit_ns)
+{
+    int64_t grace = limit_ns < GRACE_NS ? limit_ns : GRACE_NS;
+
+    seat->struck = true;
+    seat->kill_ns = sup->now +
+                    (grace > GRACE_LEAST_NS ? grace : GRACE_LEAST_NS);
+    kill(-seat->pid, SIGTERM);
+    kill(-seat->pid, SIGCONT); /* a stopped one would not see it */
+}
+
+/* Returns when this seat is to be looked at again. */
+static int64_t watch_seat(struct supervisor *sup, struct seat *seat)
+{
+    int64_t limit = sup->stages[seat->stage].job->timeout_ns;
+    struct member_sample sample;
+
+    if (seat->struck) {
+        if (!seat->killed && sup->now >= seat->kill_ns) {
+            seat->killed = true;
+            kill(-seat->pid, SIGKILL);
+        }
+        return seat->killed ? FOREVER : seat->kill_ns;
+    }
+    member_sample(sup->segment, seat->member, &sample);
+    if (sample.turn != seat->turn || sample.waiting != WAITING_NOT ||
+        !seat->ready) {
+        seat->turn = sample.turn;
+        seat->turn_since = sup->now;
+    }
+    if (limit == FOREVER || !seat->ready)
+        return FOREVER;
+    if (sup->now - seat->turn_since >= limit) {
+        strike(sup, seat, limit);
+        return seat->kill_ns;
+    }
+    return sample.waiting == WAITING_NOT ? sup->now + limit / PARTS : FOREVER;
+}
+
+int64_t limits_watch(struct supervisor *sup)
+{
+    int64_t next = FOREVER;
+
+    for (unsigned i = 0; i < sup->plan.workers; i++) {
+        int64_t wish;
+
+        if (sup->seats[i].state != SEAT_LIVE)
+            continue;
+        wish = watch_seat(sup, &sup->seats[i]);
+        next = wish < next ? wish : next;
+    }
+    return next;
+}
+
+void limits_shift(struct supervisor *sup, int64_t ns)
+{
+    for (unsigned i = 0; i < sup->plan.workers; i++) {
+        sup->seats[i].turn_since += ns;
+        sup->seats[i].kill_ns += ns;
+        sup->seats[i].started_ns += ns;
+        if (sup->seats[i].due_ns > 0)
+            sup->seats[i].due_ns += ns;
+    }
+}
+
+/* 'T' or 't': stopped by a signal, or by a debugger. */
+static bool is_stopped(pid_t pid)
+{
+    char path[64], text[512];
+    const char *end;
+    ssize_t size;
+    CLEANUP_FD int fd = -1;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    size = fd_read_all(fd, text, sizeof text - 1);
+    if (size <= 0)
+        return false;
+    text[size] = '\0';
+    end = strrchr(text, ')');
+    return end != NULL && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+}
+
+static bool is_ours(const struct supervisor *sup, pid_t pid)
+{
+    for (unsigned i = 0; i < sup->plan.workers; i++)
+        if (sup->seats[i].state == SEAT_LIVE && sup->seats[i].pid == pid)
+            return true;
+    return pid == sup->reader.pid || pid == sup->writer.pid;
+}
+
+/* Who was stopped while it held a lock holds up everybody: it goes on, or it
+ * goes. */
+static void press_holder(struct supervisor *sup, pid_t holder)
+{
+    sup->holder_seen = holder == sup->holder ? sup->holder_seen + 1 : 1;
+    sup->holder = holder;
+    if (!is_ours(sup, holder) || !is_stopped(holder))
+        return;
+    kill(holder, sup->holder_seen < HOLDER_SEEN ? SIGCONT : SIGKILL);
+}
+
+bool supervisor_locks_free(struct supervisor *sup)
+{
+    pid_t holder = 0;
+
+    if (segment_sweep(sup->segment, &holder) < 0) {
+        supervisor_fail(sup, "shared memory is damaged");
+        return true;
+    }
+    if (holder != 0)
+        press_holder(sup, holder);
+    else
+        sup->holder = 0;
+    return holder == 0;
+}
+
+void limits_sweep(struct supervisor *sup)
+{
+    if (sup->now - sup->swept_ns < SWEEP_NS)
+        return;
+    sup->swept_ns = sup->now;
+    if (segment_broken(sup->segment))
+        supervisor_fail(sup, "shared memory was damaged by a worker");
+    else if (segment_sleepers(sup->segment))
+        supervisor_locks_free(sup);
+}

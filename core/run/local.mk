@@ -1,0 +1,33 @@
+# core/run: a job in flight.
+# A new file: one more line `%D%/name.c %D%/name.h \` here.
+libweir_internal_la_SOURCES += \
+	%D%/books.c \
+	%D%/death.c \
+	%D%/ends.c \
+	%D%/failure.c %D%/failure.h \
+	%D%/files.c \
+	%D%/give.c \
+	%D%/host.c %D%/host.h \
+	%D%/inline.c %D%/inline.h \
+	%D%/inline_ends.c %D%/inline_ends.h \
+	%D%/inline_host.c %D%/inline_host.h \
+	%D%/inline_item.c \
+	%D%/inline_stage.c %D%/inline_stage.h \
+	%D%/inline_task.c \
+	%D%/limits.c \
+	%D%/news.c %D%/news.h \
+	%D%/plan.c %D%/plan.h \
+	%D%/post.c %D%/post.h \
+	%D%/progress.c \
+	%D%/reader.c \
+	%D%/report.c \
+	%D%/room.c %D%/room.h \
+	%D%/run.h \
+	%D%/seats.c \
+	%D%/settle.c \
+	%D%/source.c \
+	%D%/stop.c \
+	%D%/supervisor.c %D%/supervisor.h \
+	%D%/turns.c \
+	%D%/worker.c %D%/worker.h \
+	%D%/writer.c

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* post.c - a post as a message: written in the supervisor, read in the worker.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "run/post.h"
+
+static void write_places(struct buf *out, const post_places *places)
+{
+    buf_u32(out, (uint32_t)places->count);
+    for (size_t i = 0; i < places->count; i++)
+        buf_u32(out, (uint32_t)places->at[i]);
+}
+
+int post_write(const struct post *post, struct buf *out)
+{
+    buf_u32(out, post->member);
+    buf_u32(out, post->stage);
+    buf_u32(out, post->index);
+    buf_u32(out, post->count);
+    buf_counted(out, post->name, strlen(post->name));
+    buf_u32(out, post->sync);
+    buf_u32(out, post->retries);
+    buf_u32(out, post->report);
+    buf_u32(out, (uint32_t)post->failed);
+    buf_u32(out, (uint32_t)post->queues.count);
+    for (size_t i = 0; i < post->queues.count; i++) {
+        const struct post_queue *queue = &post->queues.at[i];
+
+        buf_u32(out, queue->number);
+        buf_u32(out, queue->capacity);
+        buf_u64(out, queue->bytes);
+        buf_counted(out, queue->name, strlen(queue->name));
+    }
+    buf_u32(out, (uint32_t)post->from.count);
+    for (size_t i = 0; i < post->from.count; i++)
+        buf_u32(out, post->from.at[i]);
+    buf_u64(out, post->from_capacity);
+    buf_u64(out, post->from_bytes);
+    buf_u32(out, (uint32_t)post->outputs.count);
+    for (size_t i = 0; i < post->outputs.count; i++)
+        write_places(out, &post->outputs.at[i]);
+    return out->failed ? WEIR_ENOMEM : 0;
+}
+
+static int read_queues(struct reader *in, struct post *post)
+{
+    for (uint32_t left = read_u32(in); left > 0 && !in->bad; left--) {
+        struct post_queue *queue = VEC_ADD(&post->queues);
+
+        if (queue == NULL)
+            return WEIR_ENOMEM;
+        queue->number = read_u32(in);
+        queue->capacity = read_u32(in);
+        queue->bytes = read_u64(in);
+        queue->name = read_text(in);
+    }
+    for (uint32_t left = read_u32(in); left > 0 && !in->bad; left--) {
+        unsigned *from = VEC_ADD(&post->from);
+
+        if (from == NULL)
+            return WEIR_ENOMEM;
+        *from = read_u32(in);
+    }
+    post->from_capacity = read_u64(in);
+    post->from_bytes = read_u64(in);
+    return 0;
+}
+
+static int read_outputs(struct reader *in, struct post *post)
+{
+    for (uint32_t left = read_u32(in); left > 0 && !in->bad; left--) {
+        post_places *places = VEC_ADD(&post->outputs);
+
+        if (places == NULL)
+            return WEIR_ENOMEM;
+        for (uint32_t more = read_u32(in); more > 0 && !in->bad; more--) {
+            int *place = VEC_ADD(places);
+
+            if (place == NULL)
+                return WEIR_ENOMEM;
+            *place = (int)read_u32(in);
+            if (*place >= (int)post->queues.count || *place < POST_DROP)
+                return WEIR_EBROKEN;
+        }
+    }
+    return 0;
+}
+
+int post_read(const void *data, size_t size, struct post *out)
+{
+    struct reader in = { .data = data, .size = size };
+    int code;
+
+    memset(out, 0, sizeof *out);
+    out->member = read_u32(&in);
+    out->stage = read_u32(&in);
+    out->index = read_u32(&in);
+    out->count = read_u32(&in);
+    out->name = read_text(&in);
+    out->name_hash = hash_bytes(out->name, strlen(out->name), 0);
+    out->sync = read_u32(&in) != 0;
+    out->retries = read_u32(&in);
+    out->report = read_u32(&in);
+    out->failed = (int)read_u32(&in);
+    code = read_queues(&in, out);
+    if (code == 0)
+        code = read_outputs(&in, out);
+    if (code == 0 && (in.bad || out->failed >= (int)out->queues.count))
+        code = WEIR_EBROKEN;
+    return code;
+}
+
+void post_done(struct post *post)
+{
+    for (size_t i = 0; i < post->outputs.count; i++)
+        VEC_DONE(&post->outputs.at[i]);
+    VEC_DONE(&post->outputs);
+    VEC_DONE(&post->queues);
+    VEC_DONE(&post->from);
+}

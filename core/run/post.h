@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * post.h - what a worker is told: its place in the run, and where its outputs
+ * go. Made by the supervisor, read by the worker.
+ *
+ * Queues are numbered twice: in the segment, where the upstream one is first,
+ * and in the post, which lists those that this stage has to do with in the
+ * same order. Members: the workers of all stages, then the reader of stdin,
+ * the writer of stdout, and the supervisor.
+ */
+#ifndef RUN_POST_H
+#define RUN_POST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "queue/queue.h"
+
+/* Where an output goes, besides to a queue. */
+enum { POST_DROP = -1, POST_REPORT = -2 };
+
+struct post_queue {
+    unsigned number; /* in the segment */
+    const char *name;
+    uint32_t capacity;
+    uint64_t bytes;
+};
+
+typedef VEC(int) post_places; /* indices of post.queues, or POST_DROP */
+
+struct post {
+    unsigned member;
+    unsigned stage, index, count; /* worker `index` of `count` of the stage */
+    const char *name;             /* the stage's */
+    uint64_t name_hash;
+    bool sync;
+    unsigned retries;
+    unsigned report; /* the queue of failures, in the segment */
+    VEC(struct post_queue) queues;
+    VEC(unsigned) from; /* queues in the segment; none: a source */
+    VEC(post_places) outputs;
+    int failed;             /* as outputs; or POST_REPORT */
+    uint64_t from_capacity; /* of all of them */
+    uint64_t from_bytes;
+};
+
+/* The descriptors of an order, in this order. */
+enum post_fd {
+    POST_SEGMENT,
+    POST_NEWS,  /* to the supervisor */
+    POST_STOP,  /* readable when sources are to end */
+    POST_SAVED, /* two files for what the task saves; only when it does */
+    POST_FDS = POST_SAVED + 2,
+};
+
+/* Texts of the post that is read point into the message. */
+int post_write(const struct post *post, struct buf *out);
+int post_read(const void *data, size_t size, struct post *out);
+void post_done(struct post *post);
+
+#endif

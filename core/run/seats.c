@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * seats.c - workers of a run: ordered from the nursery, forked, dead, replaced;
+ * and what follows for stages and queues. Runs in the supervisor.
+ *
+ *   IDLE -> DUE -> ORDERED -> LIVE -> DUE (died) ... -> ENDED
+ *                     -> DUE (refused; the nursery died)
+ *
+ * A death is handled in this order: its last words, how it ended (by /proc,
+ * while it is not reaped), recovery, the reaping, the successor.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process/process.h"
+#include "run/supervisor.h"
+
+enum {
+    CLOSED_MOST = 3,   /* deaths in a row before the task was open */
+    KILLED_MOST = 10,  /* the same, by SIGKILL: somebody else's doing */
+    REFUSED_MOST = 8,  /* forks refused in a row */
+    NURSERY_MOST = 30, /* nurseries in a row that could not be prepared */
+};
+#define YOUNG_NS (100 * NS_PER_MS)
+#define BACKOFF_NS (10 * NS_PER_MS)
+#define BACKOFF_MOST_NS (1 * NS_PER_S)
+#define NURSERY_BACKOFF_NS (100 * NS_PER_MS)
+#define GONE_MS 2000
+
+/* ---------------------------------------------------------------- stages ----
+ */
+
+const char *seats_task(const struct supervisor *sup, unsigned stage, char *out,
+                       size_t room)
+{
+    const struct job_stage *it = sup->stages[stage].job;
+
+    snprintf(out, room, "%s.%s", it->plugin, it->task);
+    return out;
+}
+
+static bool is_source(const struct supervisor *sup, unsigned stage)
+{
+    return sup->stages[stage].job->from.count == 0;
+}
+
+static bool may_start(const struct supervisor *sup, const struct stage *stage)
+{
+    for (size_t i = 0; i < stage->job->after.count; i++)
+        if (!sup->stages[stage->job->after.at[i]].ended)
+            return false;
+    return true;
+}
+
+static void end_stage(struct supervisor *sup, unsigned number)
+{
+    struct stage *stage = &sup->stages[number];
+    weir_error err = { 0 };
+
+    if (stage->ended)
+        return;
+    stage->ended = sup->changed = true;
+    if (stage->started && sinks_finish(sup->segment, number, &err) < 0)
+        supervisor_fail(sup, "stage '%s': %s", stage->job->name, err.text);
+}
+
+static void end_seat(struct supervisor *sup, struct seat *seat)
+{
+    struct stage *stage = &sup->stages[seat->stage];
+
+    if (seat->state == SEAT_ENDED)
+        return;
+    seat->state = SEAT_ENDED;
+    stage->live--;
+    if (stage->live == 0)
+        end_stage(sup, seat->stage);
+}
+
+static void start_stage(struct supervisor *sup, unsigned number)
+{
+    struct stage *stage = &sup->stages[number];
+    struct seat *seats = sup->seats + sup->plan.first[number];
+    bool skipped = sup->stops > 0 && is_source(sup, number);
+
+    stage->started = !skipped;
+    for (unsigned i = 0; i < stage->job->workers; i++) {
+        if (skipped) {
+            end_seat(sup, &seats[i]);
+        } else {
+            seats[i].state = SEAT_DUE;
+            seats[i].due_ns = 0;
+        }
+    }
+}
+
+void seats_start_stages(struct supervisor *sup)
+{
+    if (!sup->changed)
+        return;
+    for (unsigned i = 0; i < sup->job->stages.count; i++)
+        if (!sup->stages[i].started && !sup->stages[i].ended &&
+            may_start(sup, &sup->stages[i]))
+            start_stage(sup, i);
+}
+
+static bool filled_by_anyone(const struct supervisor *sup, unsigned queue)
+{
+    if ((int)queue == sup->plan.input)
+        return !sup->reader.ended;
+    for (unsigned i = 0; i < sup->job->stages.count; i++)
+        if (!sup->stages[i].ended && plan_fills(&sup->plan, i, queue))
+            return true;
+    return false;
+}
+
+/* A queue is closed when all who fill it have ended. */
+void seats_close_queues(struct supervisor *sup)
+{
+    if (!sup->changed)
+        return;
+    for (unsigned i = 0; i < sup->plan.queues.count; i++) {
+        if (sup->closed[i] || i == sup->plan.report || filled_by_anyone(sup, i))
+            continue;
+        if (!supervisor_locks_free(sup))
+            return; /* in the next round */
+        sup->closed[i] = true;
+        if (queue_close(sup->segment, i) < 0)
+            supervisor_fail(sup, "shared memory is damaged");
+    }
+    sup->changed = false;
+}
+
+bool seats_all_ended(const struct supervisor *sup)
+{
+    for (size_t i = 0; i < sup->job->stages.count; i++)
+        if (!sup->stages[i].ended)
+            return false;
+    return true;
+}
+
+/* ---------------------------------------------------------------- orders ----
+ */
+
+static uint64_t settled_by(const struct supervisor *sup, unsigned member)
+{
+    const struct book *book = member_book(sup->segment, member);
+
+    return book->done + book->failed + book->skipped + book->emitted +
+           book->ordinal;
+}
+
+/* Two files without a name, for the task that saves its state. */
+static int open_saved(struct seat *seat)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (seat->saved_fds[i] >= 0)
+            continue;
+        seat->saved_fds[i] = memfd_create("weir-state", MFD_CLOEXEC);
+        if (seat->saved_fds[i] < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int order(struct supervisor *sup, struct seat *seat)
+{
+    struct nursery_order order = { .id = seat->member, .fd_count = POST_SAVED };
+    CLEANUP_BUF struct buf data = { 0 };
+    struct post post;
+    int code = plan_post(&sup->plan, seat->stage, seat->index, &post);
+
+    if (code == 0)
+        code = post_write(&post, &data);
+    post_done(&post);
+    if (code == 0 && sup->stages[seat->stage].job->desc.has_save) {
+        code = open_saved(seat);
+        order.fds[POST_SAVED] = seat->saved_fds[0];
+        order.fds[POST_SAVED + 1] = seat->saved_fds[1];
+        order.fd_count = POST_FDS;
+    }
+    if (code < 0)
+        return code;
+    order.data = data.data;
+    order.size = data.size;
+    order.fds[POST_SEGMENT] = sup->segment_fd;
+    order.fds[POST_NEWS] = sup->news_out;
+    order.fds[POST_STOP] = sup->stop_fd;
+    return nursery_fork(sup->nursery, &order);
+}
+
+/* 0, 10, 20, 40 ms ... 1 s */
+static int64_t backoff(unsigned times)
+{
+    int64_t wait = BACKOFF_NS;
+
+    if (times == 0)
+        return 0;
+    while (--times > 0 && wait < BACKOFF_MOST_NS)
+        wait *= 2;
+    return wait < BACKOFF_MOST_NS ? wait : BACKOFF_MOST_NS;
+}
+
+static void refused(struct supervisor *sup, struct seat *seat, int code)
+{
+    seat->state = SEAT_DUE;
+    seat->due_ns = sup->now + backoff(++seat->refused);
+    if (seat->refused >= REFUSED_MOST)
+        supervisor_fail(sup, "a worker of stage '%s' cannot be started: %s",
+                        sup->stages[seat->stage].job->name,
+                        weir_strerror(code));
+}
+
+int64_t seats_order(struct supervisor *sup)
+{
+    int64_t next = FOREVER;
+
+    for (unsigned i = 0; i < sup->plan.workers; i++) {
+        struct seat *seat = &sup->seats[i];
+        int code;
+
+        if (seat->state != SEAT_DUE)
+            continue;
+        if (sup->stops > 1) {
+            end_seat(sup, seat);
+            continue;
+        }
+        if (seat->due_ns > sup->now || sup->nursery == NULL) {
+            next = seat->due_ns < next ? seat->due_ns : next;
+            continue;
+        }
+        /* Its first words may come before the news that it was forked. */
+        seat->ready = seat->unopened = false;
+        seat->state = SEAT_ORDERED;
+        code = order(sup, seat);
+        if (code < 0 && code != WEIR_EBROKEN)
+            refused(sup, seat, code);
+        else if (code < 0) /* the nursery's death is told soon */
+            seat->state = SEAT_DUE;
+    }
+    return next;
+}
+
+static void forked(struct supervisor *sup, struct seat *seat, pid_t pid,
+                   int pidfd)
+{
+    seat->state = SEAT_LIVE;
+    seat->pid = pid;
+    seat->pidfd = pidfd;
+    seat->started_ns = seat->turn_since = sup->now;
+    seat->settled = settled_by(sup, seat->member);
+    seat->refused = 0;
+    seat->struck = seat->killed = false;
+    if (supervisor_watch(sup, pidfd, WATCH_SEAT, seat->member) < 0)
+        supervisor_fail(sup, "no descriptors left for a worker");
+}
+
+/* ---------------------------------------------------------------- deaths ----
+ */
+
+/* What was gathered is lost when nobody else has it. */
+static bool lost_state(const struct supervisor *sup, const struct seat *seat)
+{
+    const struct job_stage *stage = sup->stages[seat->stage].job;
+
+    return stage->desc.has_flush && !stage->desc.has_save &&
+           stage->from.count > 0 &&
+           member_book(sup->segment, seat->member)->done > 0;
+}
+
+static void cannot_open(struct supervisor *sup, struct seat *seat,
+                        const struct death *death)
+{
+    bool killed = death->cause == CAUSE_SIGNAL && death->code == SIGKILL;
+    char words[96];
+
+    seat->closed++;
+    if (seat->closed < (unsigned)(killed ? KILLED_MOST : CLOSED_MOST))
+        return;
+    supervisor_fail(sup,
+                    "stage '%s' cannot start: its worker %s while it was "
+                    "opened, %u times in a row",
+                    sup->stages[seat->stage].job->name,
+                    death_words(words, sizeof words, death), seat->closed);
+}
+
+/* A source, or a flush, that dies again and again without a commit. */
+static bool tries_used_up(const struct supervisor *sup, const struct seat *seat,
+                          unsigned tries)
+{
+    return tries > sup->stages[seat->stage].job->retries;
+}
+
+static void replace(struct supervisor *sup, struct seat *seat)
+{
+    bool progress = settled_by(sup, seat->member) != seat->settled;
+
+    if (!progress && sup->now - seat->started_ns < YOUNG_NS)
+        seat->young++;
+    else
+        seat->young = 0;
+    seat->state = SEAT_DUE;
+    seat->due_ns = sup->now +
+                   backoff(seat->young > 1 || !seat->ready ? seat->young : 0);
+}
+
+/* It is dead and recovered: who sits there next? */
+static void succeed(struct supervisor *sup, struct seat *seat,
+                    const struct death *death, unsigned tries)
+{
+    struct stage *stage = &sup->stages[seat->stage];
+    bool clean = death->cause == CAUSE_EXIT && death->code == 0;
+    char words[96], task[160];
+
+    if (!clean && !seat->unopened)
+        stage->deaths++;
+    if (member_book(sup->segment, seat->member)->ended != 0 || sup->stops > 1 ||
+        sup->why != NULL) {
+        end_seat(sup, seat);
+        return;
+    }
+    death_words(words, sizeof words, death);
+    if (!seat->ready) {
+        if (!seat->unopened)
+            cannot_open(sup, seat, death);
+    } else if (lost_state(sup, seat)) {
+        supervisor_fail(sup,
+                        "stage '%s' has lost what it had gathered: its worker "
+                        "%s, and task '%s' does not save its state",
+                        stage->job->name, words,
+                        seats_task(sup, seat->stage, task, sizeof task));
+    } else if (tries_used_up(sup, seat, tries)) {
+        supervisor_fail(sup,
+                        "stage '%s': its worker %s %u times without getting "
+                        "on",
+                        stage->job->name, words, tries);
+    } else {
+        seat->closed = 0;
+    }
+    replace(sup, seat);
+}
+
+static void recover(struct supervisor *sup, unsigned member,
+                    const struct death *death)
+{
+    if (member_recover(sup->segment, member, death->cause, death->code, NULL) <
+        0)
+        supervisor_fail(sup, "shared memory is damaged");
+}
+
+void seats_died(struct supervisor *sup, unsigned member)
+{
+    struct seat *seat = &sup->seats[member];
+    struct member_sample sample;
+    struct death death;
+
+    if (seat->state != SEAT_LIVE || !supervisor_locks_free(sup))
+        return; /* its pidfd tells again */
+    supervisor_hear_news(sup);
+    death = death_of(seat->pid);
+    if (seat->struck)
+        death.cause = CAUSE_LIMIT;
+    member_sample(sup->segment, member, &sample);
+    recover(sup, member, &death);
+    supervisor_unwatch(sup, seat->pidfd);
+    fd_close(&seat->pidfd);
+    if (sup->nursery != NULL)
+        nursery_reap(sup->nursery, seat->pid);
+    else
+        waitpid(seat->pid, NULL, WNOHANG); /* it came down to us */
+    succeed(sup, seat, &death, sample.tries);
+}
+
+/* --------------------------------------------------------------- nursery ----
+ */
+
+static void wait_dead(int pidfd)
+{
+    struct pollfd poller = { .fd = pidfd, .events = POLLIN };
+    int got;
+
+    do {
+        got = poll(&poller, 1, GONE_MS);
+    } while (got < 0 && errno == EINTR);
+}
+
+/* Children of ours that are none of the nursery's orphans. */
+static void clear_orphans(struct supervisor *sup)
+{
+    int64_t deadline = clock_deadline(GONE_MS * NS_PER_MS);
+    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 2, sizeof *spare);
+    size_t count = 0;
+
+    if (spare == NULL)
+        return;
+    for (size_t i = 0; i < sup->spare.count; i++)
+        spare[count++] = sup->spare.at[i];
+    spare[count++] = sup->reader.pid;
+    spare[count++] = sup->writer.pid;
+    while (fork_clear_strays(spare, count) > 0 && clock_left(deadline) > 0)
+        poll(NULL, 0, 1);
+}
+
+/* It was killed, and its workers with it: those we know, and those that it
+ * had forked and not yet told. */
+static void nursery_gone(struct supervisor *sup)
+{
+    const struct death death = { CAUSE_SIGNAL, SIGKILL };
+
+    nursery_stop(&sup->nursery);
+    for (unsigned i = 0; i < sup->plan.workers; i++) {
+        if (sup->seats[i].state != SEAT_LIVE)
+            continue;
+        kill(-sup->seats[i].pid, SIGKILL);
+        wait_dead(sup->seats[i].pidfd);
+        seats_died(sup, i);
+    }
+    clear_orphans(sup);
+    for (unsigned i = 0; i < sup->plan.workers; i++) {
+        if (sup->seats[i].state != SEAT_ORDERED)
+            continue;
+        recover(sup, i, &death);
+        if (member_book(sup->segment, i)->ended != 0) {
+            end_seat(sup, &sup->seats[i]);
+        } else {
+            sup->seats[i].state = SEAT_DUE;
+            sup->seats[i].due_ns = 0;
+        }
+    }
+}
+
+/* Another one. It is killed perhaps while it loads, too: so now and then. */
+int64_t seats_new_nursery(struct supervisor *sup)
+{
+    weir_error err = { 0 };
+    int code;
+
+    if (sup->nursery != NULL || sup->why != NULL || sup->stops > 1)
+        return FOREVER;
+    if (sup->now < sup->nursery_due_ns)
+        return sup->nursery_due_ns;
+    code = job_nursery(sup->job, sup->job_options, &sup->nursery, &err);
+    if (code < 0) {
+        int64_t wait = backoff(++sup->nursery_failed);
+
+        sup->nursery_due_ns = clock_now() + (wait < NURSERY_BACKOFF_NS
+                                                 ? wait
+                                                 : NURSERY_BACKOFF_NS);
+        if (sup->nursery_failed >= NURSERY_MOST)
+            supervisor_fail(sup,
+                            "the process that forks workers was killed, and "
+                            "another cannot be started: %s",
+                            err.text);
+        return sup->nursery_due_ns;
+    }
+    sup->nursery_failed = 0;
+    if (supervisor_watch(sup, nursery_fd(sup->nursery), WATCH_NURSERY, 0) < 0)
+        supervisor_fail(sup, "no descriptors left for a nursery");
+    return FOREVER;
+}
+
+static void reaped(struct supervisor *sup, unsigned member,
+                   const struct exit_record *exit)
+{
+    struct stage *stage = &sup->stages[sup->seats[member].stage];
+    int64_t bytes = exit->usage.ru_maxrss * INT64_C(1024);
+
+    if (bytes > stage->memory_bytes)
+        stage->memory_bytes = bytes;
+}
+
+void seats_nursery(struct supervisor *sup)
+{
+    struct nursery_event event;
+
+    while (sup->nursery != NULL && nursery_next(sup->nursery, &event) == 1) {
+        unsigned member = (unsigned)event.id;
+
+        if (event.kind == NURSERY_GONE) {
+            nursery_gone(sup);
+            return;
+        }
+        if (member >= sup->plan.workers) {
+            fd_close(&event.pidfd);
+            continue;
+        }
+        if (event.kind == NURSERY_FORKED)
+            forked(sup, &sup->seats[member], event.pid, event.pidfd);
+        else if (event.kind == NURSERY_REFUSED)
+            refused(sup, &sup->seats[member], event.code);
+        else
+            reaped(sup, member, &event.exit);
+    }
+}
+
+/* ------------------------------------------------------------- the whole ----
+ */
+
+void seats_signal(struct supervisor *sup, int signal)
+{
+    for (unsigned i = 0; i < sup->plan.workers; i++)
+        if (sup->seats[i].state == SEAT_LIVE)
+            kill(-sup->seats[i].pid, signal);
+}
+
+void seats_end(struct supervisor *sup)
+{
+    const struct death death = { CAUSE_NONE, 0 };
+
+    if (sup->nursery != NULL && sup->epoll >= 0)
+        supervisor_unwatch(sup, nursery_fd(sup->nursery));
+    nursery_stop(&sup->nursery);
+    for (unsigned i = 0; sup->seats != NULL && i < sup->plan.workers; i++) {
+        struct seat *seat = &sup->seats[i];
+
+        if (seat->state == SEAT_LIVE) {
+            wait_dead(seat->pidfd);
+            waitpid(seat->pid, NULL, WNOHANG);
+        }
+        if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED)
+            recover(sup, i, &death);
+        fd_close(&seat->pidfd);
+    }
+    if (sup->adopts)
+        clear_orphans(sup);
+}
+
+int seats_init(struct supervisor *sup, weir_error *err)
+{
+    const struct job *job = sup->job;
+
+    sup->seats = calloc(sup->plan.workers + 1, sizeof *sup->seats);
+    sup->stages = calloc(job->stages.count + 1, sizeof *sup->stages);
+    sup->closed = calloc(sup->plan.queues.count + 1, sizeof *sup->closed);
+    if (sup->seats == NULL || sup->stages == NULL || sup->closed == NULL)
+        return error_set(err, WEIR_ENOMEM, "no memory for the run");
+    for (unsigned i = 0; i < job->stages.count; i++) {
+        struct stage *stage = &sup->stages[i];
+
+        stage->job = &job->stages.at[i];
+        stage->live = stage->job->workers;
+        for (unsigned k = 0; k < stage->job->workers; k++) {
+            unsigned member = sup->plan.first[i] + k;
+
+            sup->seats[member] = (struct seat){ .member = member,
+                                                .stage = i,
+                                                .index = k,
+                                                .pidfd = -1,
+                                                .saved_fds = { -1, -1 } };
+        }
+    }
+    return 0;
+}
+
+void seats_done(struct supervisor *sup)
+{
+    for (unsigned i = 0; sup->seats != NULL && i < sup->plan.workers; i++) {
+        fd_close(&sup->seats[i].pidfd);
+        fd_close(&sup->seats[i].saved_fds[0]);
+        fd_close(&sup->seats[i].saved_fds[1]);
+    }
+    free(sup->seats);
+    free(sup->stages);
+    free(sup->closed);
+}

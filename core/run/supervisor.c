@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * supervisor.c - the loop that holds a run together. Runs in the supervisor.
+ *
+ * One epoll_wait is all that it waits in; when nothing happens it comes round
+ * once a second. What is decided in a round is decided from the segment, which
+ * is true, and not from messages, which are late.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "run/supervisor.h"
+
+#define ROUND_NS (1 * NS_PER_S)
+enum { EVENTS = 64, OPEN_FAILURES = 3 };
+
+/* --------------------------------------------------------------- events ----
+ */
+
+int supervisor_watch(struct supervisor *sup, int fd, enum watch watch,
+                     unsigned number)
+{
+    struct epoll_event event = { .events = EPOLLIN,
+                                 .data.u64 = (uint64_t)watch << 32 | number };
+
+    return epoll_ctl(sup->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void supervisor_unwatch(struct supervisor *sup, int fd)
+{
+    if (fd >= 0)
+        epoll_ctl(sup->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void supervisor_fail(struct supervisor *sup, const char *format, ...)
+{
+    va_list args;
+
+    if (sup->why != NULL)
+        return;
+    va_start(args, format);
+    if (vasprintf(&sup->why, format, args) < 0)
+        sup->why = strdup("no memory");
+    va_end(args);
+    sup->over = true;
+}
+
+/* ----------------------------------------------------------------- news ----
+ */
+
+static const char *who(const struct supervisor *sup, unsigned member, char *out,
+                       size_t room)
+{
+    if (member < sup->plan.workers) {
+        const struct seat *seat = &sup->seats[member];
+        const struct job_stage *stage = sup->stages[seat->stage].job;
+
+        if (stage->workers > 1)
+            snprintf(out, room, "%s.%u", stage->name, seat->index + 1);
+        else
+            snprintf(out, room, "%s", stage->name);
+    } else {
+        snprintf(out, room, "%s",
+                 member == sup->plan.reader ? "stdin" : "stdout");
+    }
+    return out;
+}
+
+static void hear_unopened(struct supervisor *sup, struct seat *seat,
+                          const char *text)
+{
+    seat->unopened = true;
+    if (++seat->closed >= OPEN_FAILURES)
+        supervisor_fail(sup, "stage '%s' cannot start: %s",
+                        sup->stages[seat->stage].job->name, text);
+}
+
+static void hear_fatal(struct supervisor *sup, const struct news *news)
+{
+    const char *stage = NULL;
+
+    if (news->member < sup->plan.workers)
+        stage = sup->stages[sup->seats[news->member].stage].job->name;
+    if (stage != NULL)
+        supervisor_fail(sup, "stage '%s': %s", stage, news->text);
+    else
+        supervisor_fail(sup, "%s", news->text);
+}
+
+static void hear_log(struct supervisor *sup, const struct news *news)
+{
+    char name[96];
+
+    progress_say(sup, (enum log_level)news->code, "%s: %s",
+                 who(sup, news->member, name, sizeof name), news->text);
+}
+
+static void hear(struct supervisor *sup, const struct news *news)
+{
+    struct seat *seat = news->member < sup->plan.workers
+                            ? &sup->seats[news->member]
+                            : NULL;
+
+    if (news->kind == NEWS_READY && seat != NULL)
+        seat->ready = true;
+    else if (news->kind == NEWS_UNOPEN && seat != NULL)
+        hear_unopened(sup, seat, news->text);
+    else if (news->kind == NEWS_FATAL)
+        hear_fatal(sup, news);
+    else if (news->kind == NEWS_LOG)
+        hear_log(sup, news);
+    if (news->kind == NEWS_PIPE && sup->stops == 0) {
+        sup->signal = SIGPIPE;
+        stop_sources(sup);
+    }
+}
+
+void supervisor_hear_news(struct supervisor *sup)
+{
+    struct news news;
+    int code;
+
+    do {
+        code = news_next(sup->news_in, &news);
+        if (code == 1)
+            hear(sup, &news);
+    } while (code == 1 || code == WEIR_EBROKEN || code == -EMSGSIZE);
+}
+
+/* ----------------------------------------------------------------- loop ----
+ */
+
+static void handle(struct supervisor *sup, uint64_t data)
+{
+    unsigned number = (unsigned)data;
+
+    switch ((enum watch)(data >> 32)) {
+    case WATCH_NURSERY:
+        seats_nursery(sup);
+        break;
+    case WATCH_SIGNALS:
+        stop_hear(sup);
+        break;
+    case WATCH_NEWS:
+        supervisor_hear_news(sup);
+        break;
+    case WATCH_SEAT:
+        seats_died(sup, number);
+        break;
+    case WATCH_END:
+        ends_died(sup, number == 0 ? &sup->reader : &sup->writer);
+        break;
+    }
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What has become due; returns when to come round again. */
+static int64_t do_what_is_due(struct supervisor *sup)
+{
+    int64_t next;
+
+    sup->now = clock_now();
+    seats_start_stages(sup);
+    seats_close_queues(sup);
+    next = sooner(seats_new_nursery(sup), seats_order(sup));
+    next = sooner(next, limits_watch(sup));
+    limits_sweep(sup);
+    next = sooner(next, progress_note(sup));
+    if (sup->end_ns != 0)
+        next = sooner(next, sup->end_ns);
+    return sooner(next, sup->now + ROUND_NS);
+}
+
+static bool is_over(const struct supervisor *sup)
+{
+    if (sup->over)
+        return true;
+    if (sup->end_ns != 0 && sup->now >= sup->end_ns)
+        return true;
+    return seats_all_ended(sup) && sup->writer.ended;
+}
+
+static void loop(struct supervisor *sup)
+{
+    struct epoll_event events[EVENTS];
+
+    for (;;) {
+        int64_t next = do_what_is_due(sup);
+        int count;
+
+        if (is_over(sup))
+            return;
+        count = epoll_wait(sup->epoll, events, EVENTS,
+                           clock_poll_ms(clock_left(next)));
+        sup->now = clock_now();
+        for (int i = 0; i < count; i++)
+            handle(sup, events[i].data.u64);
+    }
+}
+
+/* ---------------------------------------------------------- start, end ---- */
+
+/* Children that this process had before: not to be taken for orphans. */
+static int note_children(struct supervisor *sup)
+{
+    FILE *file = fopen("/proc/thread-self/children", "re");
+    pid_t *entry;
+    int pid;
+
+    if (file == NULL)
+        return 0;
+    while (fscanf(file, "%d", &pid) == 1) {
+        entry = VEC_ADD(&sup->spare);
+        if (entry == NULL) {
+            fclose(file);
+            return WEIR_ENOMEM;
+        }
+        *entry = pid;
+    }
+    fclose(file);
+    return 0;
+}
+
+static int open_fds(struct supervisor *sup)
+{
+    int pair[2], code;
+
+    sup->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (sup->epoll < 0)
+        return -errno;
+    sup->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (sup->stop_fd < 0)
+        return -errno;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    sup->news_in = pair[0];
+    sup->news_out = pair[1];
+    if (fcntl(sup->news_in, F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    code = supervisor_watch(sup, sup->news_in, WATCH_NEWS, 0);
+    if (code == 0)
+        code = supervisor_watch(sup, nursery_fd(sup->nursery), WATCH_NURSERY,
+                                0);
+    return code;
+}
+
+static int start(struct supervisor *sup, weir_error *err)
+{
+    int code = plan_init(&sup->plan, sup->job, sup->options->input, err);
+
+    if (code == 0)
+        code = plan_segment(&sup->plan, &sup->segment, err);
+    if (code == 0)
+        code = seats_init(sup, err);
+    if (code < 0)
+        return code;
+    code = note_children(sup);
+    if (code == 0)
+        code = open_fds(sup);
+    if (code == 0)
+        code = stop_init(sup);
+    if (code < 0)
+        return error_sys(err, code, "the run cannot be set up");
+    sup->adopts = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+    code = ends_start(sup, err);
+    if (code < 0)
+        return code;
+    /* A nursery that is forked later must not inherit the memory. */
+    sup->segment_fd = fcntl(segment_fd(sup->segment), F_DUPFD_CLOEXEC, 3);
+    if (sup->segment_fd < 0)
+        return error_sys(err, -errno, "the run cannot be set up");
+    return segment_seclude(sup->segment);
+}
+
+static void done(struct supervisor *sup)
+{
+    stop_done(sup);
+    fd_close(&sup->epoll);
+    fd_close(&sup->stop_fd);
+    fd_close(&sup->news_in);
+    fd_close(&sup->news_out);
+    fd_close(&sup->segment_fd);
+    seats_done(sup);
+    segment_free(&sup->segment);
+    plan_done(&sup->plan);
+    VEC_DONE(&sup->spare);
+    buf_done(&sup->notes);
+    free(sup->why);
+}
+
+int run_job(const struct run_options *options, struct job *job,
+            const struct job_options *job_options, struct nursery **nursery,
+            struct run_report *report, weir_error *err)
+{
+    struct supervisor sup = {
+        .options = options,
+        .job = job,
+        .job_options = job_options,
+        .report = report,
+        .nursery = *nursery,
+        .epoll = -1,
+        .signals = -1,
+        .news_in = -1,
+        .news_out = -1,
+        .stop_fd = -1,
+        .reader = { .what = "reads standard input", .pidfd = -1 },
+        .writer = { .what = "writes standard output", .pidfd = -1 }
+    };
+    int code;
+
+    *nursery = NULL;
+    sup.started_ns = sup.now = clock_now();
+    sup.segment_fd = -1;
+    sup.changed = true;
+    code = run_report_init(report, job);
+    if (code < 0)
+        error_set(err, code, "no memory for the report");
+    if (code == 0)
+        code = start(&sup, err);
+    if (code == 0)
+        loop(&sup);
+    seats_end(&sup);
+    ends_end(&sup);
+    if (code == 0)
+        books_close(&sup);
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    progress_clear(&sup);
+    done(&sup);
+    return code;
+}

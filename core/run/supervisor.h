@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * supervisor.h - the process that holds a run together. Private to core/run;
+ * everything here runs in the supervisor, in one thread, and none of it waits
+ * but in the one epoll_wait of supervisor.c (and, bounded, for processes that
+ * it has killed).
+ *
+ * supervisor.c  the loop; start and end of the run
+ * seats.c       workers: ordered, forked, dead, replaced; stages: started,
+ *               ended; queues: closed
+ * limits.c      time limits, the sweep, what was seen when
+ * stop.c        signals: stop, stop now, suspend, tell
+ * ends.c        the two processes that read stdin and write stdout
+ * books.c       what came of it
+ * progress.c    notes for people while it runs
+ */
+#ifndef RUN_SUPERVISOR_H
+#define RUN_SUPERVISOR_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "queue/queue.h"
+#include "run/news.h"
+#include "run/plan.h"
+#include "run/run.h"
+
+/* A worker number of a stage, and who sits there now. */
+enum seat_state {
+    SEAT_IDLE,    /* its stage has not started */
+    SEAT_DUE,     /* to be ordered at due_ns */
+    SEAT_ORDERED, /* the nursery was asked */
+    SEAT_LIVE,    /* pid, pidfd */
+    SEAT_ENDED,   /* nobody will sit here any more */
+};
+
+struct seat {
+    unsigned member, stage, index;
+    enum seat_state state;
+    pid_t pid;
+    int pidfd;
+    bool ready;    /* its task is open */
+    bool unopened; /* it said why not */
+    int64_t due_ns, started_ns;
+    uint64_t settled; /* in its book when it started */
+    unsigned young;   /* deaths in a row that came early, without progress */
+    unsigned closed;  /* in a row before the task was open */
+    unsigned refused; /* forks in a row */
+    int saved_fds[2]; /* what its task saved; -1: it does not */
+
+    /* Time limit: the turn that was seen last, and since when it stands. */
+    uint64_t turn;
+    int64_t turn_since;
+    bool struck;
+    int64_t kill_ns;
+    bool killed;
+};
+
+struct stage {
+    const struct job_stage *job;
+    bool started, ended;
+    unsigned live; /* seats that have not ended */
+    uint64_t deaths;
+    int64_t memory_bytes;
+};
+
+/* The process at stdin or stdout. */
+struct end {
+    const char *what;
+    unsigned member;
+    pid_t pid; /* 0: there is none */
+    int pidfd;
+    bool ended;
+};
+
+struct supervisor {
+    const struct run_options *options;
+    struct job *job;
+    const struct job_options *job_options;
+    struct run_report *report;
+    struct plan plan;
+    struct segment *segment;
+    struct nursery *nursery;
+    unsigned nursery_failed; /* in a row */
+    int64_t nursery_due_ns;  /* when another may be started */
+
+    struct seat *seats; /* by member number */
+    struct stage *stages;
+    bool *closed; /* queues of the segment */
+    bool changed; /* a stage or the reader has ended: what follows from it? */
+    bool adopts;  /* orphans of the nursery come to this process */
+    struct end reader, writer;
+
+    int epoll, signals, news_in, news_out, stop_fd, segment_fd;
+    sigset_t mask_before;
+    struct sigaction pipe_before;
+    VEC(pid_t) spare; /* children that this process had before */
+
+    int64_t started_ns;
+    int64_t now;
+    int64_t swept_ns, noted_ns;
+    pid_t holder; /* a lock's, at the last sweep */
+    unsigned holder_seen;
+
+    unsigned stops; /* how often it was told to stop */
+    int signal;     /* that stopped it */
+    int64_t end_ns; /* stop now: until then processes may end by themselves */
+    bool over;      /* leave the loop */
+    char *why;      /* the run cannot go on */
+
+    struct buf notes; /* not yet written */
+    unsigned rows;    /* of the progress block on the screen */
+    uint64_t noted;   /* what the last line told, as a number */
+};
+
+/* Which descriptor an event is about. */
+enum watch { WATCH_NURSERY, WATCH_SIGNALS, WATCH_NEWS, WATCH_SEAT, WATCH_END };
+int supervisor_watch(struct supervisor *sup, int fd, enum watch watch,
+                     unsigned number);
+void supervisor_unwatch(struct supervisor *sup, int fd);
+/* The run cannot go on: the first reason counts. */
+void supervisor_fail(struct supervisor *sup, const char *format, ...)
+    WEIR_PRINTF(2, 3);
+void supervisor_hear_news(struct supervisor *sup);
+/* A lock that somebody stopped holds: not now. True: nobody does. */
+bool supervisor_locks_free(struct supervisor *sup);
+
+/* --- seats.c --- */
+int seats_init(struct supervisor *sup, weir_error *err);
+void seats_done(struct supervisor *sup);
+void seats_start_stages(struct supervisor *sup);
+/* Orders all that is due. Returns when the next one is, absolute. */
+int64_t seats_order(struct supervisor *sup);
+void seats_nursery(struct supervisor *sup);
+/* When there is none. Returns when it wants to be called again, absolute. */
+int64_t seats_new_nursery(struct supervisor *sup);
+void seats_died(struct supervisor *sup, unsigned member);
+void seats_close_queues(struct supervisor *sup);
+bool seats_all_ended(const struct supervisor *sup);
+void seats_signal(struct supervisor *sup, int signal);
+/* All that live are dead, their leases given back. */
+void seats_end(struct supervisor *sup);
+const char *seats_task(const struct supervisor *sup, unsigned stage, char *out,
+                       size_t room);
+
+/* --- death.c --- */
+/* How a process that is dead and not reaped ended. */
+struct death {
+    enum cause cause;
+    int code;
+};
+struct death death_of(pid_t pid);
+char *death_words(char *out, size_t room, const struct death *death);
+
+/* --- limits.c --- */
+/* Returns when it must be called again, absolute. */
+int64_t limits_watch(struct supervisor *sup);
+void limits_shift(struct supervisor *sup, int64_t ns);
+void limits_sweep(struct supervisor *sup);
+
+/* --- stop.c --- */
+int stop_init(struct supervisor *sup);
+void stop_done(struct supervisor *sup);
+void stop_hear(struct supervisor *sup);
+/* Sources end; what is in flight finishes. */
+void stop_sources(struct supervisor *sup);
+
+/* --- ends.c --- */
+int ends_start(struct supervisor *sup, weir_error *err);
+void ends_died(struct supervisor *sup, struct end *end);
+void ends_signal(struct supervisor *sup, int signal);
+void ends_end(struct supervisor *sup);
+
+/* --- reader.c, writer.c: in the two processes --- */
+struct end_place {
+    struct segment *segment;
+    struct member *member;
+    unsigned number; /* member */
+    unsigned queue;
+    uint32_t capacity;
+    uint64_t bytes;
+    unsigned report;
+    int fd; /* stdin, stdout */
+    int news, stop_fd;
+    enum stdin_as as;
+    enum frame frame;
+};
+int reader_main(struct end_place *place);
+int writer_main(struct end_place *place);
+
+/* --- books.c --- */
+void books_close(struct supervisor *sup);
+
+/* --- progress.c --- */
+/* Returns when it wants to be called again, absolute. */
+int64_t progress_note(struct supervisor *sup);
+void progress_status(struct supervisor *sup);
+void progress_clear(struct supervisor *sup);
+void progress_say(struct supervisor *sup, enum log_level level,
+                  const char *format, ...) WEIR_PRINTF(3, 4);
+/* Writes what waits, as far as it goes without waiting. */
+void progress_flush(struct supervisor *sup);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * worker.c - the life of a worker process: it finds its place in the run,
+ * opens the task, works until the stream ends, closes. Runs in workers, forked
+ * by the nursery.
+ *
+ * It ends in three ways: with 0 after its end was committed (the book says
+ * `ended`) or the run was stopped; with 1 after it has told the supervisor
+ * why; or killed, at any instruction.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "run/news.h"
+#include "run/run.h"
+#include "run/worker.h"
+
+/* Stdout is the results' alone, which the run's writer has: what a task
+ * prints goes to stderr. A file that reaches its limit is an error, not a
+ * death. The first to go when memory is short is a worker, which is replaced,
+ * and not the supervisor. */
+static void set_up_process(const struct worker *worker)
+{
+    char name[16];
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)!write(fd, "500", 3);
+        close(fd);
+    }
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    signal(SIGXFSZ, SIG_IGN);
+    snprintf(name, sizeof name, "weir:%s", worker->post.name);
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+static int enter(struct worker *worker, const struct nursery_order *order,
+                 weir_error *err)
+{
+    int code = segment_attach(order->fds[POST_SEGMENT], &worker->segment, err);
+
+    if (code == 0)
+        code = segment_seclude(worker->segment);
+    if (code == 0)
+        code = member_enter(worker->segment, worker->post.member,
+                            &worker->member);
+    close(order->fds[POST_SEGMENT]);
+    return code;
+}
+
+static int set_up_host(struct worker *worker, const struct job_bound *bound,
+                       const struct nursery_order *order)
+{
+    const struct job_bound_stage *stage = &bound->stages[worker->post.stage];
+    struct host *host = &worker->host;
+    size_t room = stage->task->save != NULL ? MEMBER_REFS : LEASE_MOST;
+
+    worker->task = host->task = stage->task;
+    host->params = stage->params;
+    host->post = &worker->post;
+    host->member = worker->member;
+    host->segment = worker->segment;
+    host->news = order->fds[POST_NEWS];
+    host->stop_fd = order->fds[POST_STOP];
+    host->keeps = stage->task->save != NULL && worker->post.from.count > 0;
+    host->saved_fds[0] = host->saved_fds[1] = -1;
+    if (order->fd_count == POST_FDS) {
+        host->saved_fds[0] = order->fds[POST_SAVED];
+        host->saved_fds[1] = order->fds[POST_SAVED + 1];
+    }
+    host->root = (uint64_t)worker->post.stage << 52 |
+                 (uint64_t)worker->post.index << 40;
+    worker->items = calloc(room, sizeof *worker->items);
+    return worker->items != NULL ? host_init(host) : WEIR_ENOMEM;
+}
+
+/* ---------------------------------------------------------- open, close ----
+ */
+
+/* The words for a call that must not fail and did. */
+static int unopened(struct host *host, const char *what, int returned)
+{
+    char why[sizeof host->why];
+
+    if (host->verdict == 0)
+        snprintf(host->why, sizeof host->why, "%s",
+                 returned < 0 ? weir_strerror(returned)
+                              : "the task gives no reason");
+    memcpy(why, host->why, sizeof why);
+    snprintf(host->why, sizeof host->why, "%s: %.480s", what, why);
+    return WEIR_EFAILED;
+}
+
+static int load(struct worker *worker)
+{
+    const struct book *book = member_book(worker->segment, worker->post.member);
+    struct host *host = &worker->host;
+    int fd, code;
+
+    if (worker->task->load == NULL || book->saved < 1 || book->saved > 2)
+        return 0;
+    fd = host->saved_fds[book->saved - 1];
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return unopened(host, "its saved state cannot be read", -errno);
+    host->phase = PHASE_STATE;
+    code = worker->task->load(&host->call, fd);
+    return code == 0 ? 0
+                     : unopened(host, "its saved state cannot be loaded", code);
+}
+
+int worker_open_task(struct worker *worker)
+{
+    struct host *host = &worker->host;
+    int code = 0;
+
+    host_begin(host, PHASE_OPEN, NULL);
+    host->state = NULL;
+    if (worker->task->source)
+        host_begin_source(host);
+    if (worker->task->open != NULL)
+        code = worker->task->open(&host->call);
+    if (code != 0)
+        return unopened(host, "it cannot be opened", code);
+    return load(worker);
+}
+
+void worker_close_task(struct worker *worker)
+{
+    struct host *host = &worker->host;
+    int code = 0;
+
+    host_begin(host, PHASE_CLOSE, NULL);
+    if (worker->task->close != NULL)
+        code = worker->task->close(&host->call);
+    if (code != 0)
+        news_say(host->news, worker->post.member, NEWS_LOG, WEIR_WARNING,
+                 "close failed: %s",
+                 host->verdict != 0 ? host->why : weir_strerror(code));
+}
+
+/* ---------------------------------------------------------------- life ---- */
+
+static int work(struct worker *worker)
+{
+    int code;
+
+    worker->now = clock_now();
+    code = worker->task->source ? worker_source(worker) : worker_turns(worker);
+    if (code == 0)
+        code = worker->task->source ? worker_ended(worker)
+                                    : worker_flush(worker);
+    return code;
+}
+
+static int live(struct worker *worker)
+{
+    struct host *host = &worker->host;
+    unsigned member = worker->post.member;
+    int code;
+
+    /* Killed between the commit of its end and its exit. */
+    if (member_book(worker->segment, member)->ended != 0)
+        return 0;
+    code = worker_open_task(worker);
+    if (code < 0) {
+        news_say(host->news, member, NEWS_UNOPEN, code, "%s", host->why);
+        return code;
+    }
+    news_say(host->news, member, NEWS_READY, 0, "%s", "");
+    code = work(worker);
+    if (code < 0 && code != WEIR_ECANCELED)
+        news_say(host->news, member, NEWS_FATAL, code, "%s",
+                 host->why[0] != '\0' ? host->why : weir_strerror(code));
+    if (code == 0)
+        worker_close_task(worker);
+    return code == WEIR_ECANCELED ? 0 : code;
+}
+
+int run_worker(void *bound, const struct nursery_order *order)
+{
+    struct worker worker = { .mean_ns = 0 };
+    weir_error err = { 0 };
+    int code;
+
+    if (order->fd_count < POST_SAVED)
+        return 1;
+    code = post_read(order->data, order->size, &worker.post);
+    if (code == 0) {
+        fault_start(NULL, (int)worker.post.member);
+        set_up_process(&worker);
+        code = enter(&worker, order, &err);
+    }
+    if (code == 0)
+        code = set_up_host(&worker, bound, order);
+    if (code == 0)
+        code = live(&worker);
+    else
+        news_say(order->fds[POST_NEWS], worker.post.member, NEWS_UNOPEN, code,
+                 "%s", err.text[0] != '\0' ? err.text : weir_strerror(code));
+    if (code == 0)
+        member_leave(&worker.member);
+    host_free(&worker.host);
+    free(worker.items);
+    post_done(&worker.post);
+    return code == 0 ? 0 : 1;
+}

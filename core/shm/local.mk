@@ -1,0 +1,10 @@
+# core/shm: shared memory, robust lock, payload store, sleep and wake.
+libweir_internal_la_SOURCES += \
+	%D%/available.c \
+	%D%/bell.c %D%/bell.h \
+	%D%/lock.c %D%/lock.h \
+	%D%/memory.c %D%/memory.h \
+	%D%/place.c %D%/place.h \
+	%D%/shm.h \
+	%D%/store.c %D%/store.h \
+	%D%/wait.c %D%/wait.h

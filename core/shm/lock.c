@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* lock.c - a robust mutex that cannot be left without repair. See lock.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "shm/lock.h"
+
+/* A short trylock spin first: an uncontended section is some 50 ns long, a
+ * futex sleep costs tens of microseconds. */
+enum { SPINS = 64 };
+
+/* How long who waits alone sleeps before it looks at the holder. */
+#define LOOK_NS (100 * NS_PER_MS)
+
+/* Not left to ENOTRECOVERABLE: with that, glibc's trylock (2.36) leaves the
+ * mutex locked, and others wait for ever instead of being told. */
+enum { FLUX_NO, FLUX_YES, FLUX_BROKEN };
+
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "words in shared memory");
+
+int lock_init(struct lock *lock)
+{
+    pthread_mutexattr_t attr;
+    int code = pthread_mutexattr_init(&attr);
+
+    if (code != 0)
+        return -code;
+    code = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    if (code == 0)
+        code = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    if (code == 0)
+        code = pthread_mutex_init(&lock->mutex, &attr);
+    pthread_mutexattr_destroy(&attr);
+    atomic_init(&lock->flux, 0);
+    lock->alone = 0;
+    return -code;
+}
+
+void lock_set_alone(struct lock *lock)
+{
+    lock->alone = 1;
+}
+
+bool lock_is_sound(const struct lock *lock)
+{
+    struct lock like;
+
+    return lock_init(&like) == 0 &&
+           lock->mutex.__data.__kind == like.mutex.__data.__kind;
+}
+
+static inline void relax(void)
+{
+#if defined __x86_64__ || defined __i386__
+    __builtin_ia32_pause();
+#else
+    atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/* The mutex is ours and its last owner died: repair, then say so. */
+static int inherit(struct lock *lock, lock_rebuild *rebuild, void *arg)
+{
+    if (atomic_load_explicit(&lock->flux, memory_order_relaxed) == FLUX_YES &&
+        !WEIR_MUTATED("no-rebuild")) {
+        WEIR_POINT("lock.rebuild");
+        if (rebuild(arg) < 0)
+            atomic_store_explicit(&lock->flux, FLUX_BROKEN,
+                                  memory_order_relaxed);
+        WEIR_POINT("lock.rebuilt");
+    }
+    return -pthread_mutex_consistent(&lock->mutex);
+}
+
+/* The letter of /proc/TID/stat; 'X' when there is no such thread. */
+static char thread_state(pid_t tid)
+{
+    char path[48], line[512];
+    const char *name_end;
+    FILE *file;
+    size_t size;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)tid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return errno == ENOENT ? 'X' : '?';
+    size = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    line[size] = '\0';
+    name_end = strrchr(line, ')');
+    return name_end != NULL && name_end[1] == ' ' ? name_end[2] : '?';
+}
+
+/* It has been held longer than anybody holds it who runs. One that is gone
+ * had its robust list seen before it went: if the lock still names it, that
+ * list was destroyed. */
+static void unstick(struct lock *lock)
+{
+    pid_t tid = lock_holder(lock);
+    char state = tid > 0 ? thread_state(tid) : '?';
+
+    if (state == 'T')
+        kill(tid, SIGCONT); /* a thread's number will do */
+    else if (state == 'X' || state == 'Z')
+        lock_bury(lock, tid);
+}
+
+/* Sleeps for it; @deadline_ns absolute. */
+static int sleep_for(struct lock *lock, int64_t deadline_ns)
+{
+    struct timespec until;
+
+    if (deadline_ns == FOREVER)
+        return pthread_mutex_lock(&lock->mutex);
+    until = clock_timespec(deadline_ns);
+    return pthread_mutex_clocklock(&lock->mutex, CLOCK_MONOTONIC, &until);
+}
+
+static int sleep_alone(struct lock *lock, int64_t deadline_ns)
+{
+    for (;;) {
+        int64_t part = clock_now() + LOOK_NS;
+        int code = sleep_for(lock, part < deadline_ns ? part : deadline_ns);
+
+        if (code != ETIMEDOUT || clock_left(deadline_ns) == 0)
+            return code;
+        unstick(lock);
+    }
+}
+
+int lock_take_until(struct lock *lock, int64_t deadline_ns,
+                    lock_rebuild *rebuild, void *arg)
+{
+    int code = EBUSY;
+
+    for (int i = 0; i < SPINS && code == EBUSY; i++) {
+        code = pthread_mutex_trylock(&lock->mutex);
+        if (code == EBUSY)
+            relax();
+    }
+    if (code == EBUSY)
+        code = lock->alone ? sleep_alone(lock, deadline_ns)
+                           : sleep_for(lock, deadline_ns);
+    if (code == ETIMEDOUT)
+        return WEIR_ETIMEDOUT;
+    if (code != 0 && code != EOWNERDEAD)
+        return WEIR_EBROKEN;
+    if ((code == EOWNERDEAD && inherit(lock, rebuild, arg) < 0) ||
+        atomic_load_explicit(&lock->flux, memory_order_relaxed) ==
+            FLUX_BROKEN) {
+        pthread_mutex_unlock(&lock->mutex);
+        return WEIR_EBROKEN;
+    }
+    WEIR_POINT("lock.locked");
+    atomic_store_explicit(&lock->flux, FLUX_YES, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    WEIR_POINT("lock.taken");
+    return 0;
+}
+
+int lock_take(struct lock *lock, lock_rebuild *rebuild, void *arg)
+{
+    return lock_take_until(lock, FOREVER, rebuild, arg);
+}
+
+void lock_give(struct lock *lock)
+{
+    WEIR_POINT("lock.give");
+    atomic_store_explicit(&lock->flux, FLUX_NO, memory_order_release);
+    WEIR_POINT("lock.settled");
+    pthread_mutex_unlock(&lock->mutex);
+}
+
+/* glibc keeps the futex word of a robust mutex in __data.__lock: the owner's
+ * tid with the kernel's two bits. That is ABI (the kernel reads it). */
+static _Atomic uint32_t *futex_word(const struct lock *lock)
+{
+    return (_Atomic uint32_t *)&((struct lock *)lock)->mutex.__data.__lock;
+}
+
+pid_t lock_holder(const struct lock *lock)
+{
+    uint32_t word = atomic_load(futex_word(lock));
+
+    return (word & FUTEX_OWNER_DIED) ? 0 : (pid_t)(word & FUTEX_TID_MASK);
+}
+
+static void wake_one(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void lock_bury(struct lock *lock, pid_t tid)
+{
+    _Atomic uint32_t *word = futex_word(lock);
+    uint32_t seen = atomic_load(word);
+
+    while ((seen & FUTEX_TID_MASK) == (uint32_t)tid &&
+           (seen & FUTEX_OWNER_DIED) == 0) {
+        uint32_t dead = (seen & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+
+        if (!atomic_compare_exchange_weak(word, &seen, dead))
+            continue;
+        wake_one(word);
+        return;
+    }
+    /* It may have died in unlock, between the word and the wake; or as one
+     * who was woken, before it took the lock. */
+    if ((seen & FUTEX_TID_MASK) == 0)
+        wake_one(word);
+}

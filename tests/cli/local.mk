@@ -1,0 +1,32 @@
+# tests/cli: scripts that use the command as installed.
+# A script: one more line in the list; it starts with
+# `. "${0%/*}/../lib/cli.sh"`. Long ones go into LONG_TESTS.
+cli_tests = \
+	%D%/call-basic.sh \
+	%D%/call-debugger.sh \
+	%D%/call-failed.sh \
+	%D%/check-bad.sh \
+	%D%/check-good.sh \
+	%D%/completion-bash.sh \
+	%D%/graph.sh \
+	%D%/help-basic.sh \
+	%D%/output-colour.sh \
+	%D%/output-lost.sh \
+	%D%/plugins-list.sh \
+	%D%/plugins-why.sh \
+	%D%/put-get.sh \
+	%D%/run-after.sh \
+	%D%/run-basic.sh \
+	%D%/run-failed.sh \
+	%D%/run-inline.sh \
+	%D%/run-limits.sh \
+	%D%/run-parts.sh \
+	%D%/run-refused.sh \
+	%D%/run-signals.sh \
+	%D%/run-sizes.sh \
+	%D%/run-state.sh
+TESTS += $(cli_tests)
+LONG_TESTS += %D%/run-sizes.sh
+EXTRA_DIST += $(cli_tests) \
+	%D%/plugins/bad.c \
+	%D%/plugins/try.c

@@ -1,0 +1,118 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# weir run: tasks that fail, crash and misbehave: each costs its own item, and
+# the words say why.
+# shellcheck disable=SC2034 # `status` is read by `exits`
+. "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/plugins.sh"
+
+build_plugin bad
+cat >bad.yaml <<'YAML'
+weir: 1
+job: bad
+stages:
+  - { name: do, task: bad.do, from: stdin, to: stdout, workers: 2, retries: 2 }
+YAML
+
+# An order, what comes out besides the good item, the status, the words.
+try() {
+    printf '%s\nx\n' "$1" |
+        timeout -k 5 60 weir run --plugin-path plugins bad.yaml >out 2>err
+    status=$?
+    exits "$3" "$1: status $3"
+    is "$1: what comes out" "$(sort out | tr '\n' ,)" "$2"
+    [ -z "$4" ] || like "$1: the words" err "$4"
+}
+
+try 'pass' 'pass,x,' 0 ''
+try 'fail 2' 'fail 2,x,' 0 'tried again 2'
+try 'fail 3' 'x,' 1 \
+    'failed in .do.: "fail 3": attempt 3 of 3 that fail \(3 attempts, id f'
+try 'die 2' 'die 2,x,' 0 'tried again 2, workers lost 2'
+try 'die 3' 'x,' 1 '"die 3": worker was killed by SIGKILL \(3 attempts'
+try 'die 3 11' 'x,' 1 'worker was killed by SIGSEGV'
+try 'die 3 15' 'x,' 1 'worker was killed by SIGTERM'
+try 'exit 0' 'x,' 1 'task called exit\(0\)'
+try 'exit 3' 'x,' 1 'task called exit\(3\)'
+try 'abort' 'x,' 1 'worker was killed by SIGABRT'
+try 'permanent' 'x,' 1 '"permanent": it is not wanted \(1 attempt,'
+try 'skip' 'x,' 0 'left out 1'
+try 'nonsense' 'x,' 1 'the task returned 5, which is no verdict'
+try 'end' 'x,' 1 'the task returned 1, which is no verdict'
+try 'twins' 'x,' 0 ''
+try 'orphan' 'orphan,x,' 0 ''
+try 'print' 'print,x,' 0 '^a task prints$'
+
+printf 'fatal\n' | timeout 60 weir run --plugin-path plugins bad.yaml >out 2>err
+status=$?
+exits 3 "fatal ends the run"
+like "and says whose word that was" err "^weir: stage 'do': nothing can go on$"
+
+# Each signal that kills, one by one, with no attempt to spare.
+sed 's/retries: 2/retries: 0/' bad.yaml >once.yaml
+kill -l | tr ' ' '\n' >names
+for signal in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 24 26 27 29 30 31; do
+    echo "die 1 $signal"
+done >in
+timeout -k 5 60 weir run --json --plugin-path plugins once.yaml <in >out 2>err
+status=$?
+exits 1 "each signal costs one item"
+is "none came through" "$(cat out)" ""
+is "each is told" "$(grep -o 'worker was killed by SIG' err | wc -l)" \
+    "$(wc -l <in)"
+
+cat >failed.yaml <<'YAML'
+weir: 1
+job: failed
+queues: { bad: { capacity: 4 } }
+stages:
+  - { name: do, task: bad.do, from: stdin, to: stdout, retries: 1, failed: bad }
+  - { name: keep, task: file.write, from: bad,
+      with: { root: ".", path: "${item.failed-stage}.${item.failed-attempts}" } }
+YAML
+printf 'pass\npermanent\nfail 2\n' |
+    timeout 60 weir run --plugin-path plugins failed.yaml >out 2>err
+status=$?
+exits 1 "failed: a queue; it is still no success"
+is "the item as it was, its cause in the attributes" \
+    "$(cat do.1) $(cat do.2) $(cat out)" "permanent fail 2 pass"
+unlike "the report does not list it" err 'failed in'
+
+cat >source.yaml <<'YAML'
+weir: 1
+job: source
+vars: { how: { default: once } }
+stages:
+  - { name: one, task: bad.source, with: { how: "${how}" }, to: stdout }
+YAML
+run weir run --plugin-path plugins source.yaml
+exits 0 "a source that ends"
+run weir run --plugin-path plugins --set how=die source.yaml
+exits 3 "a source that dies again and again ends the run"
+is "what it had given counts once" "$(cat out)" "one"
+like "and it is said" err \
+    "stage 'one': its worker was killed by SIGSEGV 3 times without getting on"
+run weir run --plugin-path plugins --set how=fail source.yaml
+exits 3 "a source that fails for good"
+like "says why" err "stage 'one': there is no such thing"
+
+cat >opens.yaml <<'YAML'
+weir: 1
+job: opens
+vars: { how: { default: fail } }
+stages:
+  - { name: one, task: bad.opens, with: { how: "${how}" }, from: stdin,
+      to: stdout, workers: 2 }
+YAML
+run weir run --plugin-path plugins opens.yaml
+exits 3 "a task that cannot be opened"
+like "says why" err \
+    "stage 'one' cannot start: it cannot be opened: there is no such thing"
+run weir run --plugin-path plugins --set how=die opens.yaml
+exits 3 "a task that dies when it is opened"
+like "says how" err \
+    "its worker was killed by SIGSEGV while it was opened, 3 times in a row"
+run weir run --plugin-path plugins --set how=exit opens.yaml
+exits 3 "a task that exits when it is opened"
+
+finish

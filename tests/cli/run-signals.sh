@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# weir run: signals, closed pipes, and the death of whoever is part of it.
+# shellcheck disable=SC2034 # `status` is read by `exits`
+. "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/plugins.sh"
+
+build_plugin bad
+WEIR_PLUGIN_PATH=${WEIR_PLUGIN_PATH:+$WEIR_PLUGIN_PATH:}$PWD/plugins
+export WEIR_PLUGIN_PATH
+
+env --default-signal true 2>/dev/null ||
+    skip_all "env cannot reset signals, which a shell's background ignores"
+
+# Starts a run in the background: $runner is the supervisor.
+start() {
+    env --default-signal weir run "$@" >out 2>err &
+    runner=$!
+}
+
+is_gone() {
+    ! grep -q '^State:.[^Z]' "/proc/$runner/status" 2>/dev/null
+}
+
+# The supervisor's status; one that does not end is killed.
+ended() {
+    until_true 60 is_gone || kill -KILL $runner
+    wait $runner
+    status=$?
+}
+
+has() {
+    grep -q "$1" "$2"
+}
+
+cat >endless.yaml <<'YAML'
+weir: 1
+job: endless
+queues: { q: { capacity: 64 } }
+stages:
+  - { name: make, task: flow.generate, with: { count: 1000000000000, rate: 5000 },
+      to: q }
+  - { name: give, task: flow.pass, from: q, to: stdout, workers: 2 }
+YAML
+for signal in INT TERM HUP; do
+    start endless.yaml
+    until_true 20 test -s out
+    kill -$signal $runner
+    ended
+    case $signal in INT) want=130 ;; TERM) want=143 ;; *) want=129 ;; esac
+    exits $want "$signal: it ends by the signal"
+    like "$signal: what was in flight is finished" err 'give +took [^,]*, done'
+    unlike "$signal: nothing is left" err 'left'
+    is "$signal: each line once" "$(sort out | uniq -d | wc -l)" 0
+done
+
+cat >busy.yaml <<'YAML'
+weir: 1
+job: busy
+stages:
+  - { name: do, task: bad.do, from: stdin, to: stdout }
+YAML
+printf 'pass\nslow 1000\nsleep\n' >in
+env --default-signal weir run busy.yaml <in >out 2>err &
+runner=$!
+until_true 20 has slow out
+kill -INT $runner
+until_true 20 has 'stopping: finishing' err
+if kill -0 $runner 2>/dev/null; then
+    pass "Ctrl-C once waits for what is in hand"
+else
+    fail "Ctrl-C once waits for what is in hand" <err
+fi
+kill -INT $runner
+ended
+exits 130 "Ctrl-C twice ends it now"
+like "what was in hand is left" err 'left 1'
+
+printf 'pass\nstubborn\n' >in
+env --default-signal weir run busy.yaml <in >out 2>err &
+runner=$!
+_working() {
+    kill -USR1 $runner && grep -q 'do.[12]: pid [0-9]*, item' err
+}
+until_true 20 has pass out
+until_true 20 _working
+like "SIGUSR1 tells the state" err 'do.[12]: pid [0-9]+, item f[0-9a-f]+, for'
+kill -INT $runner
+until_true 20 has 'stopping: finishing' err
+kill -INT $runner
+kill -INT $runner 2>/dev/null
+ended
+exits 130 "Ctrl-C three times kills"
+
+weir run --quiet endless.yaml 2>err | head -n 3 >out
+is "a closed pipe ends it" "$(wc -l <out)" 3
+is "without a word" "$(cat err)" ""
+(weir run --quiet endless.yaml 2>err; echo $? >code) | head -n 1 >out
+is "and it ends by SIGPIPE" "$(cat code)" 141
+
+if [ -w /dev/full ]; then
+    weir run endless.yaml >/dev/full 2>err
+    status=$?
+    exits 3 "a full output is told"
+    like "why" err 'cannot write standard output: No space left'
+fi
+
+# The runner is killed: nobody may be left (finish looks).
+start endless.yaml
+until_true 20 test -s out
+kill -KILL $runner
+ended
+exits 137 "the runner is killed"
+
+# Those at stdin and stdout: the run cannot go on.
+start endless.yaml
+until_true 20 test -s out
+writer=
+tr ' ' '\n' <"/proc/$runner/task/$runner/children" >children
+while read -r pid; do
+    [ "$(cat "/proc/$pid/comm")" = weir:stdout ] && writer=$pid
+done <children
+kill -KILL "$writer"
+ended
+exits 3 "the process at stdout is killed"
+like "and that is said" err \
+    'the process that writes standard output was killed by SIGKILL'
+
+finish

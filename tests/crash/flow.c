@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* flow.c - see flow.h. Which process runs what stands at each part. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "crash/flow.h"
+#include "queue/queue.h"
+
+enum { MEMBERS = 80, SLOTS_MOST = 4096 };
+enum { WRONG_PAYLOAD = 90, WRONG_CALL = 91 };
+
+struct record {
+    uint32_t id, output;
+};
+
+/* Memory of all processes of one run. */
+struct shared {
+    _Atomic uint32_t appended; /* a hint for trickle, not the truth */
+};
+
+struct run {
+    const struct flow *flow;
+    struct segment *segment;
+    struct shared *shared;
+    int file;
+    unsigned members, queues;
+    pid_t pids[MEMBERS];
+    bool ended[MEMBERS];
+    unsigned forks[MEMBERS];
+    unsigned seed;
+    struct flow_result *result;
+};
+
+static uint64_t word_of_item(uint32_t id, uint32_t output, uint32_t at)
+{
+    return hash_mix(((uint64_t)id << 32) | output, at);
+}
+
+static void fill(void *data, uint32_t size, uint32_t id, uint32_t output)
+{
+    struct record record = { id, output };
+
+    memcpy(data, &record, sizeof record);
+    for (uint32_t at = 8; at + 8 <= size; at += 8) {
+        uint64_t word = word_of_item(id, output, at);
+
+        memcpy((char *)data + at, &word, 8);
+    }
+}
+
+static bool is_whole(const void *data, size_t size, const struct flow *flow)
+{
+    struct record record;
+
+    if (size != flow->size)
+        return false;
+    memcpy(&record, data, sizeof record);
+    for (uint32_t at = 8; at + 8 <= size; at += 8) {
+        uint64_t word = word_of_item(record.id, record.output, at);
+
+        if (memcmp((const char *)data + at, &word, 8) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* ----------------------------------------------- in a member's process ---- */
+
+static void demand(int code)
+{
+    if (code >= 0)
+        return;
+    fprintf(stderr, "# member: %s\n", weir_strerror(code));
+    _exit(WRONG_CALL);
+}
+
+/* One output: where to, and what. */
+struct output {
+    unsigned queue;
+    uint32_t id, number;
+    bool pass;    /* the input */
+    bool is_copy; /* of the output before */
+};
+
+static int stage_one(struct member *member, const struct flow *flow,
+                     const struct output *output, const struct item *input,
+                     const struct staged *before, struct staged *staged)
+{
+    struct item copied = { .ref = before->ref };
+    struct stage_spec spec = { .queue = output->queue,
+                               .room = flow->size,
+                               .root = output->id,
+                               .path = output->number };
+    int code;
+
+    if (output->pass)
+        spec.pass = spec.inherit = input;
+    if (output->is_copy)
+        spec.pass = &copied;
+    code = turn_stage(member, &spec, staged);
+    if (code == 0 && staged->data != NULL) {
+        fill(staged->data, flow->size, output->id, output->number);
+        code = turn_shrink(member, staged, flow->size);
+    }
+    return code;
+}
+
+static int stage_set(struct member *member, const struct flow *flow,
+                     const struct output *outputs, unsigned count,
+                     const struct item *input)
+{
+    unsigned mark = turn_staged(member);
+    struct staged staged = { 0 };
+
+    for (unsigned i = 0; i < count; i++) {
+        int code = stage_one(member, flow, &outputs[i], input, &staged,
+                             &staged);
+
+        if (code < 0) {
+            demand(turn_drop_from(member, mark));
+            return code;
+        }
+    }
+    return 0;
+}
+
+/* The room rule: nothing staged while it waits; all of the set at once. */
+static int claim_and_stage(struct member *member, const struct flow *flow,
+                           const struct output *outputs, unsigned count,
+                           const struct item *input)
+{
+    uint64_t charge = queue_charge(flow->size, 0);
+    struct room rooms[2] = { { .queue = 1 }, { .queue = 2 } };
+    unsigned used = 0;
+    int code;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct room *room = &rooms[outputs[i].queue == 2 ? 1 : 0];
+
+        room->queue = outputs[i].queue;
+        room->slots++;
+        room->bytes += charge;
+    }
+    used = rooms[1].slots != 0 ? 2 : 1;
+    do {
+        code = turn_claim(member, rooms, used, FOREVER);
+        if (code < 0)
+            return code;
+        code = stage_set(member, flow, outputs, count, input);
+        demand(turn_unclaim(member, rooms, used));
+    } while (code == WEIR_EFULL);
+    return code;
+}
+
+/* Stages the set; commits what is done of the batch first if it must wait. */
+static int emit(struct member *member, const struct flow *flow,
+                const struct output *outputs, unsigned count,
+                const struct item *input)
+{
+    int code = stage_set(member, flow, outputs, count, input);
+
+    if (code != WEIR_EFULL)
+        return code;
+    if (!WEIR_MUTATED("wait-with-staged"))
+        demand(turn_commit(member, NULL, NULL));
+    return claim_and_stage(member, flow, outputs, count, input);
+}
+
+static unsigned list_outputs(const struct flow *flow, uint32_t id,
+                             unsigned from, struct output *outputs)
+{
+    unsigned count = 0;
+
+    if (flow->kind == FLOW_PARTS) {
+        for (uint32_t i = from; i < flow->outputs; i++)
+            outputs[count++] = (struct output){ .queue = 1,
+                                                .id = id,
+                                                .number = i };
+        return count;
+    }
+    outputs[count++] = (struct output){ .queue = 1,
+                                        .id = id,
+                                        .pass = flow->kind == FLOW_PASS };
+    if (flow->kind == FLOW_SPLIT)
+        outputs[count++] = (struct output){ .queue = 2,
+                                            .id = id,
+                                            .pass = true };
+    if (flow->kind == FLOW_BOTH)
+        outputs[count++] = (struct output){ .queue = 2,
+                                            .id = id,
+                                            .is_copy = true };
+    return count;
+}
+
+/* More than the queue can ever hold: in parts, each committed with how many
+ * outputs of this input have been. */
+static void emit_parts(struct member *member, const struct flow *flow,
+                       const struct output *outputs, unsigned count,
+                       struct item *input)
+{
+    unsigned most = flow->capacity, done = 0;
+    struct book *book;
+
+    demand(turn_commit(member, NULL, NULL));
+    while (count - done > most) {
+        demand(claim_and_stage(member, flow, outputs + done, most, input));
+        done += most;
+        book = turn_book(member);
+        book->part = input->ref + 1;
+        book->part_skip = input->skip + done;
+        demand(turn_commit(member, NULL, NULL));
+    }
+    demand(claim_and_stage(member, flow, outputs + done, count - done, input));
+}
+
+static void work_on(struct member *member, const struct flow *flow,
+                    struct item *item)
+{
+    struct output outputs[1024];
+    struct record record;
+    unsigned count;
+    int code;
+
+    if (!is_whole(item->data, item->size, flow))
+        _exit(WRONG_PAYLOAD);
+    memcpy(&record, item->data, sizeof record);
+    demand(turn_take_up(member, item));
+    count = list_outputs(flow, record.id, item->skip, outputs);
+    if (flow->kind == FLOW_PARTS && count > flow->capacity) {
+        emit_parts(member, flow, outputs, count, item);
+    } else if (count > 0) {
+        code = emit(member, flow, outputs, count, item);
+        demand(code);
+    }
+    demand(turn_done(member, item));
+}
+
+static void end_member(struct member *member)
+{
+    turn_book(member)->ended = 1;
+    demand(turn_commit(member, NULL, NULL));
+    member_leave(&member);
+    _exit(0);
+}
+
+static void worker_main(const struct run *run, struct member *member)
+{
+    static const unsigned queues[] = { 0 };
+    struct item items[LEASE_MOST];
+    unsigned share = run->flow->share != 0 ? run->flow->share
+                                           : 2 * run->flow->workers;
+
+    for (;;) {
+        int count = turn_lease(member, queues, 1, run->flow->batch, share,
+                               FOREVER, items);
+
+        if (count == WEIR_ECLOSED)
+            end_member(member);
+        demand(count);
+        for (int i = 0; i < count; i++)
+            work_on(member, run->flow, &items[i]);
+        demand(turn_commit(member, NULL, NULL));
+    }
+}
+
+static void appender_main(const struct run *run, struct member *member)
+{
+    static const unsigned queues[] = { 1, 2 };
+    struct record records[LEASE_MOST];
+    struct item items[LEASE_MOST];
+    struct iovec part = { .iov_base = records };
+    struct append append = { .fd = run->file, .parts = &part, .part_count = 1 };
+
+    for (;;) {
+        int count = turn_lease(member, queues, run->queues - 1,
+                               run->flow->batch, 2, FOREVER, items);
+
+        if (count == WEIR_ECLOSED)
+            end_member(member);
+        demand(count);
+        for (int i = 0; i < count; i++) {
+            if (!is_whole(items[i].data, items[i].size, run->flow))
+                _exit(WRONG_PAYLOAD);
+            demand(turn_take_up(member, &items[i]));
+            memcpy(&records[i], items[i].data, sizeof *records);
+            if (items[i].queue == 2)
+                records[i].output |= 1u << 31;
+            demand(turn_done(member, &items[i]));
+        }
+        part.iov_len = (size_t)count * sizeof *records;
+        append.size = part.iov_len;
+        demand(turn_commit(member, &append, NULL));
+        atomic_fetch_add(&run->shared->appended, (uint32_t)count);
+    }
+}
+
+/* Waits until all that it has given is through: whatever then stands still
+ * was not woken, and nothing that comes later repairs it. */
+static void rest(const struct run *run, uint32_t given)
+{
+    const struct flow *flow = run->flow;
+    uint32_t outputs = flow->kind == FLOW_PARTS ? flow->outputs : 1;
+    uint32_t copies = flow->kind == FLOW_SPLIT || flow->kind == FLOW_BOTH ? 2
+                                                                          : 1;
+
+    /* A killed appender may have committed and not counted: then the queues
+     * tell. */
+    while (atomic_load(&run->shared->appended) < given * outputs * copies) {
+        unsigned busy = 0;
+
+        for (unsigned q = 0; q < run->queues; q++) {
+            struct queue_state state;
+
+            demand(queue_state(run->segment, q, FOREVER, &state));
+            busy += state.ready + state.leased + state.staged;
+        }
+        if (busy == 0)
+            break;
+        sched_yield();
+    }
+}
+
+static void source_main(const struct run *run, struct member *member)
+{
+    const struct flow *flow = run->flow;
+    uint32_t next = 0, most = flow->batch;
+
+    if (most > flow->capacity)
+        most = flow->capacity;
+    if (flow->trickle != 0 && flow->trickle < most)
+        most = flow->trickle;
+    if (member_book(run->segment, 0)->cursor_size != 0)
+        memcpy(&next, member_book(run->segment, 0)->cursor, sizeof next);
+    while (next < flow->items) {
+        struct output outputs[LEASE_MOST];
+        uint32_t count = 0;
+        struct book *book;
+        int code;
+
+        for (; count < most && next + count < flow->items; count++)
+            outputs[count] = (struct output){ .id = next + count };
+        code = stage_set(member, flow, outputs, count, NULL);
+        if (code == WEIR_EFULL)
+            code = claim_and_stage(member, flow, outputs, count, NULL);
+        demand(code);
+        next += count;
+        book = turn_book(member);
+        memcpy(book->cursor, &next, sizeof next);
+        book->cursor_size = sizeof next;
+        demand(turn_commit(member, NULL, NULL));
+        if (flow->trickle != 0)
+            rest(run, next);
+    }
+    end_member(member);
+}
+
+/* -------------------------------------------------------- in the owner ---- */
+
+static void fork_member(struct run *run, unsigned number)
+{
+    const struct flow *flow = run->flow;
+    char spec[128] = "";
+    struct member *member;
+    pid_t pid;
+
+    if (flow->point != NULL && run->result->kills < flow->deaths &&
+        (flow->member < 0 || flow->member == (int)number))
+        snprintf(spec, sizeof spec, "%s:%u:kill%s%s", flow->point,
+                 flow->nth + (unsigned)rand_r(&run->seed) % 3,
+                 flow->also != NULL ? "," : "",
+                 flow->also != NULL ? flow->also : "");
+    fflush(NULL);
+    run->forks[number]++;
+    pid = fork();
+    if (pid != 0) {
+        run->pids[number] = pid;
+        return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fault_start(spec, (int)number);
+    demand(member_enter(run->segment, number, &member));
+    if (number == 0)
+        source_main(run, member);
+    else if (number <= flow->workers)
+        worker_main(run, member);
+    else
+        appender_main(run, member);
+    _exit(WRONG_CALL);
+}
+
+static bool all_ended(const struct run *run, unsigned from, unsigned count)
+{
+    for (unsigned i = from; i < from + count; i++)
+        if (!run->ended[i])
+            return false;
+    return true;
+}
+
+static void fault_is(struct run *run, const char *format, ...)
+    __attribute__((__format__(__printf__, 2, 3)));
+
+static void fault_is(struct run *run, const char *format, ...)
+{
+    va_list args;
+
+    if (run->result->fault[0] != '\0')
+        return;
+    va_start(args, format);
+    vsnprintf(run->result->fault, sizeof run->result->fault, format, args);
+    va_end(args);
+}
+
+/* A member is gone: recovered, and forked again unless it had ended. */
+static void bury(struct run *run, unsigned number, int status)
+{
+    const struct flow *flow = run->flow;
+    int code = member_recover(run->segment, number, CAUSE_SIGNAL,
+                              WTERMSIG(status), NULL);
+
+    run->pids[number] = 0;
+    if (code < 0)
+        fault_is(run, "member %u was not recovered: %s", number,
+                 weir_strerror(code));
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == WRONG_PAYLOAD)
+        fault_is(run, "member %u got a wrong payload", number);
+    else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+        fault_is(run, "member %u ended with %d", number, WEXITSTATUS(status));
+    run->result->kills += WIFSIGNALED(status) != 0;
+    run->ended[number] = member_book(run->segment, number)->ended != 0;
+    if (run->result->fault[0] != '\0')
+        return;
+    if (!run->ended[number])
+        fork_member(run, number);
+    else if (number == 0)
+        queue_close(run->segment, 0);
+    else if (all_ended(run, 1, flow->workers))
+        for (unsigned q = 1; q < run->queues; q++)
+            queue_close(run->segment, q);
+}
+
+static void kill_one(struct run *run)
+{
+    unsigned number = (unsigned)rand_r(&run->seed) % run->members;
+
+    if (run->pids[number] != 0)
+        kill(run->pids[number], SIGKILL);
+}
+
+static unsigned number_of(const struct run *run, pid_t pid)
+{
+    unsigned number = 0;
+
+    while (number < run->members && run->pids[number] != pid)
+        number++;
+    return number;
+}
+
+static void supervise(struct run *run)
+{
+    const struct flow *flow = run->flow;
+    int64_t deadline = clock_deadline(flow->limit_ms * NS_PER_MS);
+    int64_t sweep = clock_deadline(NS_PER_S / 20);
+    unsigned kills = flow->kills;
+
+    while (!all_ended(run, 0, run->members) && run->result->fault[0] == '\0') {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        struct timespec nap = { .tv_nsec = 1 +
+                                           (long)rand_r(&run->seed) % 600000 };
+
+        if (pid > 0) {
+            bury(run, number_of(run, pid), status);
+            continue;
+        }
+        if (clock_left(deadline) == 0)
+            fault_is(run, "it stands still");
+        if (flow->sweep && clock_left(sweep) == 0) {
+            pid_t holder;
+
+            segment_sweep(run->segment, &holder);
+            sweep = clock_deadline(NS_PER_S / 20);
+        }
+        if (kills > 0) {
+            kill_one(run);
+            kills--;
+        }
+        nanosleep(&nap, NULL);
+    }
+    for (unsigned i = 0; i < run->members; i++)
+        if (run->pids[i] != 0) {
+            kill(run->pids[i], SIGKILL);
+            waitpid(run->pids[i], NULL, 0);
+        }
+}
+
+/* ---------------------------------------------------- what must be true ----
+ */
+
+static void check_file(struct run *run)
+{
+    const struct flow *flow = run->flow;
+    uint32_t outputs = flow->kind == FLOW_PARTS ? flow->outputs : 1;
+    bool second = flow->kind == FLOW_SPLIT || flow->kind == FLOW_BOTH;
+    size_t expected = (size_t)flow->items * outputs * (second ? 2 : 1);
+    uint8_t *seen = calloc(expected, 1);
+    struct record record;
+    size_t count = 0;
+    FILE *file = fdopen(dup(run->file), "r");
+
+    rewind(file);
+    for (; fread(&record, sizeof record, 1, file) == 1; count++) {
+        size_t which = record.output >> 31;
+        size_t at = ((size_t)record.id * outputs +
+                     (record.output & ~(1u << 31))) *
+                        (second ? 2 : 1) +
+                    which;
+
+        if (record.id >= flow->items || at >= expected)
+            fault_is(run, "item %u.%u is of no source", record.id,
+                     record.output);
+        else if (seen[at]++ != 0)
+            fault_is(run, "item %u.%u is there twice", record.id,
+                     record.output);
+    }
+    if (count != expected)
+        fault_is(run, "%zu of %zu items are there", count, expected);
+    fclose(file);
+    free(seen);
+}
+
+/* Every queue is empty, has all its slots, and no chunk is in use. */
+static void check_rest(struct run *run)
+{
+    const struct flow *flow = run->flow;
+    uint64_t chunks, touched;
+
+    for (unsigned q = 0; q < run->queues; q++) {
+        uint64_t published = flow->items;
+        struct queue_state state;
+
+        if (q > 0 && flow->kind == FLOW_PARTS)
+            published *= flow->outputs;
+        if (queue_state(run->segment, q, FOREVER, &state) < 0) {
+            fault_is(run, "queue %u is damaged", q);
+            return;
+        }
+        if (state.ready + state.leased + state.staged != 0 || state.bytes != 0)
+            fault_is(run, "queue %u: %u ready, %u leased, %u staged, %llu B", q,
+                     state.ready, state.leased, state.staged,
+                     (unsigned long long)state.bytes);
+        if (state.published != published)
+            fault_is(run, "queue %u: %llu of %llu items were published", q,
+                     (unsigned long long)state.published,
+                     (unsigned long long)published);
+        if (state.free != flow->capacity)
+            fault_is(run, "queue %u has lost slots", q);
+    }
+    if (segment_store_used(run->segment, &chunks, &touched) < 0)
+        fault_is(run, "the store is damaged");
+    else if (chunks != 0)
+        fault_is(run, "%llu chunks are left over", (unsigned long long)chunks);
+}
+
+static int open_file(void)
+{
+    const char *folder = getenv("TMPDIR");
+    char path[256];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/weir-flow.XXXXXX",
+             folder != NULL ? folder : "/tmp");
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+/* It has no name, so it is not cut by sinks_finish. */
+static void cut_file(struct run *run)
+{
+    if (ftruncate(run->file, (off_t)sink_length(run->segment, 0)) < 0)
+        fault_is(run, "the file cannot be cut");
+}
+
+static int open_run(struct run *run)
+{
+    const struct flow *flow = run->flow;
+    struct queue_plan plans[3];
+    struct segment_plan plan = { .queues = plans,
+                                 .queue_count = run->queues,
+                                 .member_count = run->members,
+                                 .sink_count = 1 };
+
+    for (unsigned q = 0; q < run->queues; q++)
+        plans[q] = (struct queue_plan){ .capacity = flow->capacity,
+                                        .bytes = flow->bytes
+                                                     ? flow->bytes
+                                                     : UINT64_C(8) << 20 };
+    run->file = open_file();
+    run->shared = mmap(NULL, sizeof *run->shared, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (run->file < 0 || run->shared == MAP_FAILED)
+        return -errno;
+    return segment_create(&plan, &run->segment, NULL);
+}
+
+void flow_run(const struct flow *flow, struct flow_result *result)
+{
+    bool second = flow->kind == FLOW_SPLIT || flow->kind == FLOW_BOTH;
+    struct run run = { .flow = flow,
+                       .queues = second ? 3 : 2,
+                       .members = 1 + flow->workers + flow->appenders,
+                       .seed = flow->seed,
+                       .result = result };
+
+    memset(result, 0, sizeof *result);
+    fault_start("", -1);
+    if (open_run(&run) < 0) {
+        fault_is(&run, "no segment");
+        return;
+    }
+    for (unsigned i = 0; i < run.members; i++)
+        fork_member(&run, i);
+    supervise(&run);
+    if (result->fault[0] == '\0')
+        cut_file(&run);
+    if (result->fault[0] == '\0')
+        check_file(&run);
+    if (result->fault[0] == '\0')
+        check_rest(&run);
+    segment_free(&run.segment);
+    munmap(run.shared, sizeof *run.shared);
+    close(run.file);
+}

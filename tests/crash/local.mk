@@ -1,0 +1,59 @@
+# tests/crash: kill at every named step, then look. Programs here link
+# libweir-faults.la, a copy of core with the kill points in it.
+# A script: `TESTS += %D%/name.sh` and `EXTRA_DIST += %D%/name.sh`; it starts
+# with `. "${0%/*}/../lib/cli.sh"`. Long ones go into LONG_TESTS.
+check_PROGRAMS += %D%/queue
+TESTS += %D%/queue
+LONG_TESTS += %D%/queue
+%C%_queue_SOURCES = \
+	%D%/flow.c %D%/flow.h \
+	%D%/queue.c
+%C%_queue_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests
+%C%_queue_CFLAGS = $(UNIT_CFLAGS)
+%C%_queue_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/pool
+TESTS += %D%/pool
+LONG_TESTS += %D%/pool
+%C%_pool_SOURCES = %D%/pool.c
+%C%_pool_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests
+%C%_pool_CFLAGS = $(UNIT_CFLAGS)
+%C%_pool_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/process
+TESTS += %D%/process
+%C%_process_SOURCES = %D%/process.c
+%C%_process_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests
+%C%_process_CFLAGS = $(UNIT_CFLAGS)
+%C%_process_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/named
+TESTS += %D%/named
+LONG_TESTS += %D%/named
+%C%_named_SOURCES = %D%/named.c
+%C%_named_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests
+%C%_named_CFLAGS = $(UNIT_CFLAGS)
+%C%_named_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
+
+# The command with kill points, for scripts: $WEIR_BUILDDIR/tests/crash/weir,
+# with WEIR_PLUGIN_PATH set by the script.
+check_PROGRAMS += %D%/weir
+%C%_weir_SOURCES = $(core_cli_weir_SOURCES)
+%C%_weir_CPPFLAGS = $(FAULTS_CPPFLAGS)
+%C%_weir_LDADD = libweir-faults.la $(PRELOAD)
+%C%_weir_LDFLAGS = $(AM_LDFLAGS) -dlpreopen force
+
+# kill -9 under the command itself.
+check_PROGRAMS += %D%/killer
+%C%_killer_SOURCES = %D%/killer.c
+check_PROGRAMS += %D%/couple
+%C%_couple_SOURCES = %D%/couple.c
+%C%_couple_LDADD = libweir-internal.la
+crash_scripts = \
+	%D%/put-get-killed.sh \
+	%D%/run-append.sh \
+	%D%/run-stopped.sh \
+	%D%/run-words.sh
+TESTS += $(crash_scripts)
+LONG_TESTS += $(crash_scripts)
+EXTRA_DIST += $(crash_scripts)

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pool.c - a pool whose workers die at every named step, again and again: each
+ * call has its one result, and nothing is left over.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* First: Check has a macro by a name of weir/plugin.h. */
+#include "pool/pool_host.h"
+
+#include "lib/suites.h"
+
+enum { POINTS_MOST = 256 };
+
+#define BOUND_NS (60 * NS_PER_S)
+
+static bool is_long(void)
+{
+    return getenv("WEIR_LONG") != NULL;
+}
+
+/* So many bytes as the number says, and some more. */
+static int grow(weir_call *call)
+{
+    uint32_t number;
+    size_t size;
+    void *out;
+    int code;
+
+    memcpy(&number, weir_input(call).data, sizeof number);
+    size = sizeof number + number * 7919 % 200;
+    if (number % 50 == 7)
+        size += 40000; /* in parts */
+    code = weir_reserve(call, 0, size, &out);
+    if (code != 0)
+        return code;
+    memset(out, (int)(number % 251), size);
+    memcpy(out, &number, sizeof number);
+    return weir_submit(call, size);
+}
+
+/* The result of this call, to the byte. */
+static bool is_right(weir_result *result, uint32_t number, weir_error *err)
+{
+    size_t size = sizeof number + number * 7919 % 200 +
+                  (number % 50 == 7 ? 40000 : 0);
+    weir_bytes bytes;
+
+    if (weir_result_get(result, BOUND_NS, &bytes, err) != 0)
+        return false;
+    if (bytes.size != size || memcmp(bytes.data, &number, sizeof number) != 0)
+        return false;
+    for (size_t i = sizeof number; i < size; i++)
+        if (((const unsigned char *)bytes.data)[i] != number % 251)
+            return false;
+    return true;
+}
+
+static void expect_empty(const weir_pool *pool)
+{
+    uint64_t chunks, touched;
+
+    for (unsigned queue = 0; queue < POOL_QUEUES; queue++) {
+        struct queue_state state;
+
+        ck_assert_int_eq(queue_state(pool->segment, queue, FOREVER, &state), 0);
+        ck_assert_uint_eq(state.ready + state.leased + state.staged, 0);
+        ck_assert_uint_eq(state.bytes, 0);
+    }
+    ck_assert_int_eq(segment_store_used(pool->segment, &chunks, &touched), 0);
+    ck_assert_uint_eq(chunks, 0);
+}
+
+/* All calls of one pool; @fault is for its workers. */
+static void serve(const char *fault, uint32_t calls, uint32_t window)
+{
+    static weir_function *const functions[] = { grow };
+    weir_pool_options options = { .size = sizeof options,
+                                  .functions = functions,
+                                  .function_count = 1,
+                                  .workers = 3,
+                                  .retries = 10000,
+                                  .window = window,
+                                  .bytes = 64 << 10 };
+    weir_result **results = calloc(calls, sizeof *results);
+    weir_context *context = NULL;
+    weir_pool *pool = NULL;
+    weir_error err = { 0 };
+    uint32_t wrong = 0;
+
+    if (fault != NULL)
+        ck_assert_int_eq(setenv("WEIR_FAULT", fault, 1), 0);
+    ck_assert_int_eq(weir_context_open(NULL, &context, &err), 0);
+    ck_assert_msg(weir_pool_new(context, &options, &pool, &err) == 0, "%s",
+                  err.text);
+    unsetenv("WEIR_FAULT");
+    for (uint32_t i = 0; i < calls; i++)
+        if (weir_pool_apply_async(pool, grow, &i, sizeof i, BOUND_NS,
+                                  &results[i], &err) != 0)
+            ck_abort_msg("%s: call %u: %s", fault, i, err.text);
+    for (uint32_t i = 0; i < calls; i++) {
+        if (!is_right(results[i], i, &err) && wrong++ == 0)
+            printf("# %s: call %u: %s\n", fault, i, err.text);
+        weir_result_free(&results[i]);
+    }
+    ck_assert_uint_eq(wrong, 0);
+    ck_assert_int_eq(weir_pool_close(pool), 0);
+    ck_assert_int_eq(weir_pool_join(pool, BOUND_NS), 0);
+    expect_empty(pool);
+    ck_assert_int_eq(weir_pool_free(&pool), 0);
+    weir_context_close(&context);
+    free(results);
+}
+
+/* All points that workers pass. */
+static unsigned learn_points(char points[][64], unsigned most)
+{
+    char path[] = "/tmp/weir-points.XXXXXX", line[64];
+    unsigned count = 0;
+    FILE *file;
+    int fd = mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(setenv("WEIR_FAULT_TRACE", path, 1), 0);
+    serve(NULL, 500, 4);
+    serve(NULL, 500, 1024);
+    unsetenv("WEIR_FAULT_TRACE");
+    file = fdopen(fd, "r");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned i = 0;
+
+        line[strcspn(line, "\n")] = '\0';
+        while (i < count && strcmp(points[i], line) != 0)
+            i++;
+        if (i == count && count < most)
+            strcpy(points[count++], line);
+    }
+    fclose(file);
+    unlink(path);
+    return count;
+}
+
+/* Passed once in a worker's life, at its end: the last ones would die there
+ * for ever. */
+static bool is_last_step(const char *point)
+{
+    return strcmp(point, "pool.worker.closed") == 0;
+}
+
+START_TEST(points)
+{
+    static char names[POINTS_MOST][64];
+    unsigned count = learn_points(names, POINTS_MOST);
+
+    printf("# %u points\n", count);
+    ck_assert_uint_gt(count, 25);
+    for (unsigned i = 0; i < count; i++) {
+        char fault[128];
+
+        if (!is_long() && i % 3 != (unsigned)_i % 3)
+            continue;
+        snprintf(fault, sizeof fault, "%.63s:%u:kill", names[i],
+                 is_last_step(names[i]) ? 1 : 60 + i % 7);
+        serve(fault, is_long() ? 5000 : 500, i % 2 ? 4 : 1024);
+    }
+}
+END_TEST
+
+static Suite *pool_suite(void)
+{
+    Suite *suite = suite_create("pool");
+    TCase *tcase = tcase_create("killed");
+
+    tcase_set_timeout(tcase, 1200);
+    tcase_add_checked_fixture(tcase, children_setup, children_teardown);
+    tcase_add_loop_test(tcase, points, 0, is_long() ? 1 : 3);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+int main(void)
+{
+    static Suite *(*const suites[])(void) = { pool_suite, NULL };
+
+    return suites_main(suites);
+}

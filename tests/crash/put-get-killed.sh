@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# kill -9 of `weir put` and `weir get` at one named queue: every item comes, in
+# order and whole, and twice only what was in a killed one's hand. WEIR_LONG:
+# 1,000 kills.
+# shellcheck disable=SC2034 # `status` is read by `exits`
+. "${0%/*}/../lib/cli.sh"
+
+couple=$WEIR_BUILDDIR/tests/crash/couple
+command=$WEIR_BUILDDIR/core/cli/weir
+[ -x "$couple" ] || skip_all "there is no $couple; make check builds it"
+WEIR_QUEUE_DIR=$(mktemp -d /dev/shm/weir-test.XXXXXX) ||
+    skip_all '/dev/shm is not to be had'
+export WEIR_QUEUE_DIR
+cleanup "rm -rf '$WEIR_QUEUE_DIR'"
+
+kills=40
+long && kills=1000
+limit=600
+
+run "$couple" "$command" "$kills" 7
+exits 0 "every item of $kills kills"
+cat out
+finish

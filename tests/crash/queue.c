@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * queue.c - kills in a pipeline over core/queue: at random from outside, and
+ * at every named step; nothing is lost, doubled, torn or left over. And each
+ * mutation of the protocol is noticed.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "crash/flow.h"
+#include "lib/suites.h"
+
+static bool is_long(void)
+{
+    return getenv("WEIR_LONG") != NULL;
+}
+
+static void expect_whole(const struct flow *flow)
+{
+    struct flow_result result;
+
+    flow_run(flow, &result);
+    ck_assert_msg(result.fault[0] == '\0',
+                  "%s (kind %d, capacity %u, batch %u, size %u, point %s:%u, "
+                  "seed %u, %u kills)",
+                  result.fault, flow->kind, flow->capacity, flow->batch,
+                  flow->size, flow->point ? flow->point : "none", flow->nth,
+                  flow->seed, result.kills);
+    printf("# %u kills\n", result.kills);
+}
+
+/* ---------------------------------------------------------- undisturbed ----
+ */
+
+static const uint32_t capacities[] = { 1, 7, 64, 1024 };
+static const uint32_t batches[] = { 1, 8, 32 };
+static const uint32_t sizes[] = { 16, 65536 };
+
+START_TEST(undisturbed)
+{
+    for (unsigned kind = FLOW_COPY; kind <= FLOW_PARTS; kind++) {
+        struct flow flow = { .kind = kind,
+                             .items = 2000,
+                             .capacity = capacities[_i],
+                             .batch = 8,
+                             .size = 200,
+                             .outputs = 5,
+                             .workers = 3,
+                             .appenders = 2,
+                             .member = -1,
+                             .limit_ms = 20000 };
+
+        expect_whole(&flow);
+    }
+}
+END_TEST
+
+/* -------------------------------------------------------------- random ---- */
+
+START_TEST(random_kills)
+{
+    unsigned capacity = (unsigned)_i % 4, batch = (unsigned)_i / 4 % 3;
+    unsigned size = (unsigned)_i / 12;
+
+    for (unsigned kind = FLOW_COPY; kind <= FLOW_PARTS; kind++) {
+        struct flow flow = { .kind = kind,
+                             .items = size != 0 ? 300 : 3000,
+                             .capacity = capacities[capacity],
+                             .batch = batches[batch],
+                             .size = sizes[size],
+                             .outputs = 10,
+                             .workers = 3,
+                             .appenders = 2,
+                             .kills = is_long() ? 300 : 12,
+                             .member = -1,
+                             .seed = 1000 + 10 * (unsigned)_i + kind,
+                             .limit_ms = 60000 };
+
+        if (is_long())
+            flow.items *= 20;
+        expect_whole(&flow);
+    }
+}
+END_TEST
+
+/* -------------------------------------------------------------- points ---- */
+
+/* All points that the flows pass, from a run that notes them. */
+static unsigned learn_points(char points[][64], unsigned most)
+{
+    char path[] = "/tmp/weir-points.XXXXXX", line[64];
+    unsigned count = 0;
+    FILE *file;
+    int fd = mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(setenv("WEIR_FAULT_TRACE", path, 1), 0);
+    for (unsigned kind = FLOW_COPY; kind <= FLOW_PARTS; kind++) {
+        struct flow flow = { .kind = kind,
+                             .items = 200,
+                             .capacity = 4,
+                             .batch = 8,
+                             .size = 200,
+                             .outputs = 10,
+                             .workers = 2,
+                             .appenders = 2,
+                             .kills = 4,
+                             .member = -1,
+                             .limit_ms = 20000 };
+
+        expect_whole(&flow);
+    }
+    unsetenv("WEIR_FAULT_TRACE");
+    file = fdopen(fd, "r");
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned i = 0;
+
+        line[strcspn(line, "\n")] = '\0';
+        while (i < count && strcmp(points[i], line) != 0)
+            i++;
+        if (i == count && count < most)
+            strcpy(points[count++], line);
+    }
+    fclose(file);
+    unlink(path);
+    return count;
+}
+
+/* Somebody must have died under a lock before. */
+static bool in_rebuild(const char *point)
+{
+    return strstr(point, "rebuil") != NULL;
+}
+
+/* Each member that passes it dies there, some times, then all goes on. */
+START_TEST(points)
+{
+    static char names[256][64];
+    unsigned count = learn_points(names, 256), kinds = FLOW_PARTS + 1;
+
+    printf("# %u points\n", count);
+    ck_assert_uint_gt(count, 30);
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned kind = 0; kind < kinds; kind++) {
+            struct flow flow = { .kind = kind,
+                                 .items = 400,
+                                 .capacity = capacities[(i + kind) % 3],
+                                 .batch = batches[(i + _i) % 3],
+                                 .size = 200,
+                                 .outputs = 10,
+                                 .workers = 3,
+                                 .appenders = 2,
+                                 .point = names[i],
+                                 .also = in_rebuild(names[i])
+                                             ? "queue.ready.word:5:kill"
+                                             : NULL,
+                                 .nth = 1 + (i + kind) % 5,
+                                 .deaths = is_long() ? 40 : 6,
+                                 .member = -1,
+                                 .seed = i * 10 + kind,
+                                 .limit_ms = 20000 };
+
+            if (!is_long() && (i + kind + (unsigned)_i) % 3 != 0)
+                continue;
+            expect_whole(&flow);
+        }
+    }
+}
+END_TEST
+
+/* A few items, then silence: what stands still is not repaired by traffic. */
+START_TEST(trickle)
+{
+    static const char *const steps[] = {
+        NULL,
+        "wait.sleep",
+        "wait.woken",
+        "wait.wake",
+        "queue.wake.chosen",
+        "queue.sleep.bit",
+        "queue.lease.word",
+        "queue.commit.open",
+        "queue.slots.unlocked",
+    };
+    struct flow flow = { .kind = FLOW_COPY,
+                         .items = 300,
+                         .capacity = 64,
+                         .batch = 8,
+                         .size = 16,
+                         .workers = 4,
+                         .appenders = 2,
+                         .trickle = 1,
+                         .kills = steps[_i] == NULL ? 20 : 0,
+                         .point = steps[_i],
+                         .nth = 2,
+                         .deaths = is_long() ? 100 : 15,
+                         .member = -1,
+                         .seed = (unsigned)_i,
+                         .limit_ms = 20000 };
+
+    expect_whole(&flow);
+}
+END_TEST
+
+/* ----------------------------------------------------------- mutations ---- */
+
+static const struct mutant {
+    const char *name;
+    struct flow flow; /* what makes it show */
+} mutants[] = {
+    { "publish-before-commit",
+      { .kind = FLOW_COPY, .batch = 8, .point = "queue.commit.mutant" } },
+    { "free-before-commit",
+      { .kind = FLOW_COPY, .batch = 8, .point = "queue.commit.mutant" } },
+    { "idle-before-publish",
+      { .kind = FLOW_COPY,
+        .batch = 8,
+        .point = "queue.commit.mutant",
+        .nth = 2 } },
+    { "word-before-pos",
+      { .kind = FLOW_COPY, .batch = 8, .point = "queue.ready.mutant" } },
+    { "lease-word-first",
+      { .kind = FLOW_COPY, .batch = 8, .point = "queue.lease.mutant" } },
+    { "stage-word-first",
+      { .kind = FLOW_COPY, .batch = 8, .point = "queue.stage.mutant" } },
+    { "stays-committed",
+      { .kind = FLOW_COPY,
+        .batch = 8,
+        .point = "queue.stage.word",
+        .nth = 20 } },
+    { "blind-redo",
+      { .kind = FLOW_COPY,
+        .batch = 8,
+        .point = "queue.ready.word",
+        .nth = 3,
+        .share = 1 } },
+    { "no-recovery-wake",
+      { .kind = FLOW_COPY, .batch = 8, .trickle = 1, .point = "wait.wake" } },
+    { "token-is-enough",
+      { .kind = FLOW_COPY, .batch = 1, .trickle = 1, .point = "wait.wake" } },
+    { "no-wake", { .kind = FLOW_COPY, .batch = 8 } },
+    { "private-futex", { .kind = FLOW_COPY, .batch = 1, .trickle = 1 } },
+    { "sink-length-stored",
+      { .kind = FLOW_COPY, .batch = 8, .point = "queue.sink.raised" } },
+    { "no-rebuild",
+      { .kind = FLOW_COPY, .batch = 8, .point = "queue.ready.word" } },
+    { "wait-with-staged",
+      { .kind = FLOW_PARTS, .outputs = 3, .batch = 8, .share = 1 } },
+};
+
+START_TEST(mutation)
+{
+    const struct mutant *mutant = &mutants[_i];
+    struct flow flow = mutant->flow;
+    struct flow_result result;
+    unsigned round = 0;
+
+    flow.items = flow.items ? flow.items : 400;
+    flow.capacity = flow.capacity ? flow.capacity : 16;
+    flow.size = 16;
+    flow.workers = flow.workers ? flow.workers : 4;
+    flow.appenders = 2;
+    if (flow.point != NULL && flow.deaths == 0)
+        flow.deaths = 40;
+    flow.nth = flow.nth ? flow.nth : 1;
+    flow.member = -1;
+    flow.limit_ms = 3000;
+    ck_assert_int_eq(setenv("WEIR_MUTANT", mutant->name, 1), 0);
+    do {
+        flow.seed = round;
+        flow_run(&flow, &result);
+    } while (result.fault[0] == '\0' && ++round < 40);
+    ck_assert_msg(result.fault[0] != '\0', "%s was not noticed", mutant->name);
+    printf("# %s: %s\n", mutant->name, result.fault);
+}
+END_TEST
+
+static Suite *queue_suite(void)
+{
+    Suite *suite = suite_create("queue");
+    TCase *test = tcase_create("kills");
+    int seconds = is_long() ? 3600 : 120;
+
+    tcase_set_timeout(test, seconds);
+    tcase_add_checked_fixture(test, children_setup, children_teardown);
+    tcase_add_loop_test(test, undisturbed, 0, 4);
+    tcase_add_loop_test(test, random_kills, 0, 24);
+    tcase_add_loop_test(test, points, 0, 1);
+    tcase_add_loop_test(test, trickle, 0, 9);
+    suite_add_tcase(suite, test);
+    test = tcase_create("mutations");
+    tcase_set_timeout(test, seconds);
+    tcase_add_checked_fixture(test, children_setup, children_teardown);
+    tcase_add_loop_test(test, mutation, 0, sizeof mutants / sizeof *mutants);
+    suite_add_tcase(suite, test);
+    return suite;
+}
+
+int main(void)
+{
+    static Suite *(*const suites[])(void) = { queue_suite, NULL };
+
+    return suites_main(suites);
+}

@@ -1,0 +1,26 @@
+# tests/unit/pool: one Check suite for each file of core/pool, and main.c that
+# lists them. A new suite: one more line in the list, one in main.c.
+check_PROGRAMS += %D%/test
+TESTS += %D%/test
+LONG_TESTS += %D%/test
+%C%_test_SOURCES = \
+	%D%/bench.c \
+	%D%/main.c \
+	%D%/named.c \
+	%D%/pool.c \
+	%D%/pool_death.c \
+	%D%/pool_end.c \
+	%D%/pool_handle.c \
+	%D%/pool_map.c \
+	%D%/pool_notice.c \
+	%D%/queue.c \
+	%D%/queue_death.c \
+	%D%/queue_place.c \
+	%D%/queue_rig.c %D%/queue_rig.h \
+	%D%/queue_watch.c \
+	%D%/suites.h \
+	tests/unit/process/watch.c tests/unit/process/watch.h
+%C%_test_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/%D% \
+	-I$(srcdir)/tests/unit/process
+%C%_test_CFLAGS = $(UNIT_CFLAGS)
+%C%_test_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* main.c - the suites of core/pool. */
+#include "config.h"
+
+#include "lib/suites.h"
+#include "suites.h"
+
+int main(void)
+{
+    static Suite *(*const suites[])(void) = {
+        queue_suite,    queue_death_suite, queue_place_suite, queue_watch_suite,
+        named_suite,    pool_suite,        pool_map_suite,    pool_death_suite,
+        pool_end_suite, pool_handle_suite, pool_notice_suite, NULL,
+    };
+
+    return suites_main(suites);
+}

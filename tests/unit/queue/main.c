@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* main.c - the suites of core/queue. */
+#include "config.h"
+
+#include "desk.h"
+#include "lib/suites.h"
+
+int main(void)
+{
+    static Suite *(*const suites[])(void) = {
+        attrs_suite,  segment_suite, turn_suite, room_suite, sink_suite,
+        commit_suite, recover_suite, wait_suite, NULL,
+    };
+
+    return suites_main(suites);
+}

@@ -1,0 +1,23 @@
+# tests/unit/run: one Check suite for each file of core/run, and main.c that
+# lists them. A new suite: one more line in the list, one in main.c.
+check_PROGRAMS += %D%/test
+TESTS += %D%/test
+%C%_test_SOURCES = \
+	%D%/failure.c \
+	%D%/give.c \
+	%D%/inline_ends.c \
+	%D%/inline_item.c \
+	%D%/inline_task.c \
+	%D%/main.c \
+	%D%/news.c \
+	%D%/plan.c \
+	%D%/post.c \
+	%D%/report.c \
+	%D%/rig.c %D%/rig.h \
+	%D%/settle.c \
+	%D%/source.c \
+	%D%/suites.h \
+	%D%/turns.c
+%C%_test_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/%D%
+%C%_test_CFLAGS = $(UNIT_CFLAGS)
+%C%_test_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* main.c - the suites of core/run. The supervisor is tested from outside, by
+ * the scripts tests/cli/run-*.sh and tests/crash/run-*.sh. */
+#include "config.h"
+
+#include "suites.h"
+
+int main(void)
+{
+    static Suite *(*const suites[])(void) = {
+        news_suite,   post_suite,        failure_suite,     report_suite,
+        plan_suite,   turns_suite,       give_suite,        settle_suite,
+        source_suite, inline_ends_suite, inline_item_suite, inline_task_suite,
+        NULL,
+    };
+
+    return suites_main(suites);
+}

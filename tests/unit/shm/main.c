@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* main.c - the suites of core/shm. */
+#include "config.h"
+
+#include "actor.h"
+
+int main(void)
+{
+    static Suite *(*const suites[])(void) = {
+        wait_suite,  lock_suite,         memory_suite, available_suite,
+        store_suite, store_deaths_suite, NULL,
+    };
+
+    return suites_main(suites);
+}
