@@ -2,19 +2,16 @@
 /*
  * pool_halt.c - runs in the helper: stops one call, for its time limit or
  * because the program asks for it.
- * Between a look at what a worker has in hand and a signal
- * it may have gone on to another call, which must not pay for it. So it gets
- * SIGSTOP first; once it stands still, a second look decides: SIGTERM and
- * SIGCONT when it still has that call, else only SIGCONT. After the grace the
- * same again, with SIGKILL.
+ *
+ * Between a look at what a worker has in hand and a signal it may have gone on
+ * to another call, which must not pay for it. So it gets SIGSTOP first; once it
+ * stands still, a second look decides: SIGTERM and SIGCONT when it still has
+ * that call, else only SIGCONT. After the grace the same again, with SIGKILL.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "pool/pool.h"
 #include "pool/pool_serve.h"
@@ -51,22 +48,11 @@ void hand_stop(struct hand *hand, uint64_t root, int64_t grace_ns,
 /* Stopped or dead: it does not go on. */
 static bool stands_still(pid_t pid)
 {
-    char path[32], text[256], *state;
-    ssize_t size;
-    int fd;
+    struct stat_line line;
+    int code = stat_read(pid, &line);
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT;
-    size = fd_read_all(fd, text, sizeof text - 1);
-    fd_close(&fd);
-    if (size <= 0)
-        return size < 0;
-    text[size] = '\0';
-    state = strrchr(text, ')');
-    return state != NULL && state[1] != '\0' &&
-           strchr("TtZX", state[2]) != NULL;
+    return code != 0 ? code == -ESRCH
+                     : stat_is_stopped(&line) || stat_is_dead(&line);
 }
 
 /* Sees to a call that is being stopped. When to look again. */

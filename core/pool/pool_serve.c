@@ -13,8 +13,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -342,38 +340,20 @@ static int64_t tick(void *state, int64_t now_ns)
 /* --------------------------------------------------------------- opening ----
  */
 
-/* Something executable lies at this address in this process: its workers will
- * have it, too. */
-static bool is_code(FILE *maps, uint64_t address)
+/* What is not there now will not be there in the workers. */
+static bool functions_are_there(const struct pool_plan *plan,
+                                const uint64_t *functions)
 {
-    unsigned long long from, to;
-    char rights[5];
+    bool good = (plan->open == 0 || code_is_at(plan->open)) &&
+                (plan->close == 0 || code_is_at(plan->close));
 
-    rewind(maps);
-    while (fscanf(maps, "%llx-%llx %4s%*[^\n]", &from, &to, rights) == 3)
-        if (address >= from && address < to)
-            return rights[2] == 'x';
-    return false;
-}
-
-static int check_functions(const struct pool_plan *plan,
-                           const uint64_t *functions)
-{
-    FILE *maps = fopen("/proc/self/maps", "re");
-    bool good = true;
-
-    if (maps == NULL)
-        return -errno;
-    good = (plan->open == 0 || is_code(maps, plan->open)) &&
-           (plan->close == 0 || is_code(maps, plan->close));
     for (unsigned i = 0; good && i < plan->function_count; i++) {
         uint64_t address;
 
         memcpy(&address, functions + i, sizeof address);
-        good = is_code(maps, address);
+        good = code_is_at(address);
     }
-    fclose(maps);
-    return good ? 0 : WEIR_ESTATE;
+    return good;
 }
 
 static int fill_pool(struct served *pool, const struct helper_request *request)
@@ -382,7 +362,6 @@ static int fill_pool(struct served *pool, const struct helper_request *request)
     const char *plan = (const char *)request->data +
                        sizeof(struct pool_question);
     size_t size = request->size - sizeof(struct pool_question);
-    int code;
 
     if (size < sizeof pool->plan || request->fd_count != 1)
         return WEIR_EINVAL;
@@ -393,10 +372,9 @@ static int fill_pool(struct served *pool, const struct helper_request *request)
                     pool->plan.function_count * sizeof(uint64_t) +
                     pool->plan.argument_size)
         return WEIR_EINVAL;
-    code = check_functions(&pool->plan,
-                           (const uint64_t *)(plan + sizeof pool->plan));
-    if (code != 0)
-        return code;
+    if (!functions_are_there(&pool->plan,
+                             (const uint64_t *)(plan + sizeof pool->plan)))
+        return WEIR_ESTATE;
     pool->hands = calloc(pool->plan.workers, sizeof *pool->hands);
     buf_add(&pool->order, &start, sizeof start);
     if (buf_add(&pool->order, plan, size) != 0 || pool->hands == NULL)

@@ -24,7 +24,6 @@
 #include "process/context.h"
 #include "process/helper.h"
 #include "process/serve.h"
-#include "process/stat.h"
 #include "process/terminal.h"
 
 struct weir_child {
@@ -350,7 +349,7 @@ int weir_child_parent_fd(weir_child *self)
     fd = pidfd_open(parent->pid, 0);
     if (fd < 0)
         return -errno;
-    if (parent->start_ticks != 0 && (!stat_read(parent->pid, &line) ||
+    if (parent->start_ticks != 0 && (stat_read(parent->pid, &line) != 0 ||
                                      line.start_ticks != parent->start_ticks)) {
         close(fd);
         return -ESRCH;

@@ -26,7 +26,6 @@
 
 #include "base/base.h"
 #include "process/fork.h"
-#include "process/stat.h"
 
 int life_init(struct life *life)
 {
@@ -247,7 +246,7 @@ size_t fork_clear_strays(const pid_t *spare, size_t count)
             continue;
         pid = (pid_t)strtol(entry->d_name, NULL, 10);
         /* A child of ours keeps its number until we reap it. */
-        if (!stat_read(pid, &line) || line.parent != self ||
+        if (stat_read(pid, &line) != 0 || line.parent != self ||
             spared(spare, count, pid, &line))
             continue;
         kill(pid, SIGKILL);

@@ -2,6 +2,7 @@
 # A new file: one more line `%D%/name.c %D%/name.h \` here.
 libweir_internal_la_SOURCES += \
 	%D%/child.c %D%/child.h \
+	%D%/code.c %D%/code.h \
 	%D%/context.c %D%/context.h \
 	%D%/exit.c %D%/exit.h \
 	%D%/facts.c \
@@ -16,5 +17,4 @@ libweir_internal_la_SOURCES += \
 	%D%/process.c %D%/process.h \
 	%D%/processors.c %D%/processors.h \
 	%D%/serve.c %D%/serve.h \
-	%D%/stat.c %D%/stat.h \
 	%D%/terminal.c %D%/terminal.h

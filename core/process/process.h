@@ -6,6 +6,7 @@
 #ifndef PROCESS_PROCESS_H
 #define PROCESS_PROCESS_H
 
+#include "process/code.h"
 #include "process/context.h"
 #include "process/exit.h"
 #include "process/fork.h"

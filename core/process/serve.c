@@ -6,11 +6,10 @@
 #include "config.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "process/child.h"
+#include "process/code.h"
 #include "process/helper.h"
 #include "process/serve.h"
 #include "process/terminal.h"
@@ -28,43 +27,11 @@ struct child {
     struct exit_record exit;
 };
 
-struct range {
-    unsigned long long from, to;
-};
-
 struct serve {
     struct helper *helper;
     uint64_t ids;
     VEC(struct child) children;
-    VEC(struct range) code; /* what can be run in here; empty: not known */
 };
-
-/* The helper loads nothing later, and its children come from its memory. */
-static void learn_code(struct serve *serve)
-{
-    FILE *maps = fopen("/proc/self/maps", "re");
-    struct range range;
-    char rights[8];
-
-    if (maps == NULL)
-        return;
-    while (fscanf(maps, "%llx-%llx %4s%*[^\n]", &range.from, &range.to,
-                  rights) == 3) {
-        struct range *known = rights[2] == 'x' ? VEC_ADD(&serve->code) : NULL;
-
-        if (known != NULL)
-            *known = range;
-    }
-    fclose(maps);
-}
-
-static bool is_code(const struct serve *serve, uint64_t address)
-{
-    for (size_t i = 0; i < serve->code.count; i++)
-        if (address >= serve->code.at[i].from && address < serve->code.at[i].to)
-            return true;
-    return serve->code.count == 0;
-}
 
 static int open_serve(struct helper *helper, void **state_out)
 {
@@ -73,7 +40,6 @@ static int open_serve(struct helper *helper, void **state_out)
     if (serve == NULL)
         return WEIR_ENOMEM;
     serve->helper = helper;
-    learn_code(serve);
     *state_out = serve;
     return 0;
 }
@@ -98,7 +64,7 @@ static int start(struct serve *serve, const struct helper_request *request,
     struct child *child;
     int code;
 
-    if (!is_code(serve, run))
+    if (!code_is_at(run))
         return WEIR_EINVAL;
     child = VEC_ADD(&serve->children);
     if (child == NULL)

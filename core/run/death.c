@@ -3,47 +3,24 @@
  * supervisor. */
 #include "config.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "run/supervisor.h"
 
-/* The status of a process that is dead and not reaped stands at the end of
- * its line in /proc, for its owner to see; -1 when it is not to be had. */
-static int status_of(pid_t pid)
-{
-    char path[64], text[1024];
-    const char *last;
-    ssize_t size;
-    CLEANUP_FD int fd = -1;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    size = fd_read_all(fd, text, sizeof text - 1);
-    if (size <= 0)
-        return -1;
-    text[size] = '\0';
-    last = strrchr(text, ' ');
-    return last != NULL ? atoi(last + 1) : -1;
-}
-
+/* Its owner sees its status there until it reaps it. */
 struct death death_of(pid_t pid)
 {
-    int status = status_of(pid);
+    struct stat_line line;
 
     /* Gone already: the kernel killed it together with its nursery. */
-    if (status < 0)
+    if (stat_read(pid, &line) != 0)
         return (struct death){ CAUSE_SIGNAL, SIGKILL };
-    if (WIFSIGNALED(status))
-        return (struct death){ CAUSE_SIGNAL, WTERMSIG(status) };
-    return (struct death){ CAUSE_EXIT, WEXITSTATUS(status) };
+    if (WIFSIGNALED(line.status))
+        return (struct death){ CAUSE_SIGNAL, WTERMSIG(line.status) };
+    return (struct death){ CAUSE_EXIT, WEXITSTATUS(line.status) };
 }
 
 char *death_words(char *out, size_t room, const struct death *death)

@@ -8,9 +8,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,26 +84,6 @@ void limits_shift(struct supervisor *sup, int64_t ns)
     }
 }
 
-/* 'T' or 't': stopped by a signal, or by a debugger. */
-static bool is_stopped(pid_t pid)
-{
-    char path[64], text[512];
-    const char *end;
-    ssize_t size;
-    CLEANUP_FD int fd = -1;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    size = fd_read_all(fd, text, sizeof text - 1);
-    if (size <= 0)
-        return false;
-    text[size] = '\0';
-    end = strrchr(text, ')');
-    return end != NULL && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
-}
-
 static bool is_ours(const struct supervisor *sup, pid_t pid)
 {
     for (unsigned i = 0; i < sup->plan.workers; i++)
@@ -119,9 +96,12 @@ static bool is_ours(const struct supervisor *sup, pid_t pid)
  * goes. */
 static void press_holder(struct supervisor *sup, pid_t holder)
 {
+    struct stat_line line;
+
     sup->holder_seen = holder == sup->holder ? sup->holder_seen + 1 : 1;
     sup->holder = holder;
-    if (!is_ours(sup, holder) || !is_stopped(holder))
+    if (!is_ours(sup, holder) || stat_read(holder, &line) != 0 ||
+        !stat_is_stopped(&line))
         return;
     kill(holder, sup->holder_seen < HOLDER_SEEN ? SIGCONT : SIGKILL);
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -80,36 +79,18 @@ static int inherit(struct lock *lock, lock_rebuild *rebuild, void *arg)
     return -pthread_mutex_consistent(&lock->mutex);
 }
 
-/* The letter of /proc/TID/stat; 'X' when there is no such thread. */
-static char thread_state(pid_t tid)
-{
-    char path[48], line[512];
-    const char *name_end;
-    FILE *file;
-    size_t size;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)tid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return errno == ENOENT ? 'X' : '?';
-    size = fread(line, 1, sizeof line - 1, file);
-    fclose(file);
-    line[size] = '\0';
-    name_end = strrchr(line, ')');
-    return name_end != NULL && name_end[1] == ' ' ? name_end[2] : '?';
-}
-
 /* It has been held longer than anybody holds it who runs. One that is gone
  * had its robust list seen before it went: if the lock still names it, that
  * list was destroyed. */
 static void unstick(struct lock *lock)
 {
     pid_t tid = lock_holder(lock);
-    char state = tid > 0 ? thread_state(tid) : '?';
+    struct stat_line line;
+    int code = tid > 0 ? stat_read(tid, &line) : WEIR_EEMPTY;
 
-    if (state == 'T')
+    if (code == 0 && line.state == 'T')
         kill(tid, SIGCONT); /* a thread's number will do */
-    else if (state == 'X' || state == 'Z')
+    else if (code == -ESRCH || (code == 0 && stat_is_dead(&line)))
         lock_bury(lock, tid);
 }
 

@@ -22,7 +22,6 @@
 
 #include "lib/suites.h"
 #include "process/process.h"
-#include "process/stat.h"
 
 #define BOUND_NS (20 * NS_PER_S)
 
@@ -77,7 +76,7 @@ static bool is_ours(pid_t pid)
 {
     struct stat_line line;
 
-    while (pid > 1 && stat_read(pid, &line)) {
+    while (pid > 1 && stat_read(pid, &line) == 0) {
         if (line.parent == getpid())
             return true;
         pid = line.parent;
@@ -97,8 +96,8 @@ static pid_t find_stopped(void)
         struct stat_line line;
         pid_t pid = (pid_t)atoi(entry->d_name);
 
-        if (isdigit((unsigned char)entry->d_name[0]) && stat_read(pid, &line) &&
-            line.state == 'T' && is_ours(pid))
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            stat_read(pid, &line) == 0 && line.state == 'T' && is_ours(pid))
             found = pid;
     }
     closedir(proc);
@@ -127,7 +126,7 @@ static pid_t parent_of(pid_t pid)
 {
     struct stat_line line;
 
-    return stat_read(pid, &line) ? line.parent : 0;
+    return stat_read(pid, &line) == 0 ? line.parent : 0;
 }
 
 static void wait_none(void)
@@ -151,7 +150,7 @@ static void wait_dead(pid_t pid)
     int64_t deadline = clock_deadline(BOUND_NS);
     struct stat_line line;
 
-    while (stat_read(pid, &line) && line.state != 'Z' && line.state != 'X') {
+    while (stat_read(pid, &line) == 0 && !stat_is_dead(&line)) {
         ck_assert_msg(clock_left(deadline) > 0, "it does not die");
         pause_a_little();
     }

@@ -22,6 +22,7 @@ Suite *json_suite(void);
 Suite *log_suite(void);
 Suite *map_suite(void);
 Suite *number_suite(void);
+Suite *stat_suite(void);
 Suite *text_suite(void);
 Suite *unit_suite(void);
 Suite *utf8_suite(void);

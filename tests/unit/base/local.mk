@@ -18,6 +18,7 @@ TESTS += %D%/test
 	%D%/main.c \
 	%D%/map.c \
 	%D%/number.c \
+	%D%/stat.c \
 	%D%/text.c \
 	%D%/unit.c \
 	%D%/utf8.c \

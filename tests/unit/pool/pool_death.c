@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -308,17 +307,10 @@ END_TEST
 
 static pid_t parent_of(pid_t pid)
 {
-    char path[64], text[512];
-    int parent = 0;
-    FILE *file;
+    struct stat_line line;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
-    fclose(file);
-    ck_assert_int_eq(sscanf(strrchr(text, ')'), ") %*c %d", &parent), 1);
-    return parent;
+    ck_assert_int_eq(stat_read(pid, &line), 0);
+    return line.parent;
 }
 
 /* The nursery's death takes all workers with it: others come. */

@@ -68,20 +68,10 @@ static int ends_by(weir_process **process)
 /* The parent of a process. */
 static pid_t parent_of(pid_t pid)
 {
-    char path[64], text[512];
-    const char *end;
-    int parent = 0;
-    FILE *file;
+    struct stat_line line;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
-    fclose(file);
-    end = strrchr(text, ')');
-    ck_assert_ptr_nonnull(end);
-    ck_assert_int_eq(sscanf(end, ") %*c %d", &parent), 1);
-    return parent;
+    ck_assert_int_eq(stat_read(pid, &line), 0);
+    return line.parent;
 }
 
 START_TEST(open_and_close)
@@ -395,17 +385,10 @@ static void notes_forked(void *state, uint64_t id, int code, pid_t pid,
 /* Dead and not reaped: its number is still its own. */
 static void notes_died(void *state, pid_t pid)
 {
-    char path[64], text[512] = "";
-    const char *end;
-    int fd;
+    struct stat_line line;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        (void)!fd_read_all(fd, text, sizeof text - 1);
-    fd_close(&fd);
-    end = strrchr(text, ')');
-    note(state, end != NULL && end[2] == 'Z' ? "died" : "wrong");
+    note(state,
+         stat_read(pid, &line) == 0 && line.state == 'Z' ? "died" : "wrong");
 }
 
 static void notes_reaped(void *state, uint64_t id, pid_t pid,

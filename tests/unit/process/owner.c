@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "family.h"
-#include "process/stat.h"
 
 enum how {
     CLOSES,      /* weir_context_close */
@@ -384,7 +383,7 @@ START_TEST(detached_when_nursery_dies)
     ck_assert_int_eq(weir_context_open(&known, &family, NULL), 0);
     process = family_start(&options);
     family_hear(&pid, sizeof pid);
-    ck_assert(stat_read(pid, &line));
+    ck_assert_int_eq(stat_read(pid, &line), 0);
     kill(line.parent, SIGKILL);
     options.run = stay;
     next = family_make(&options);

@@ -3,10 +3,7 @@
 #include "config.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,22 +47,9 @@ int watch_fds(void)
 
 char watch_state(pid_t pid)
 {
-    char path[64], text[512];
-    const char *end;
-    ssize_t size;
-    int fd;
+    struct stat_line line;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    size = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (size <= 0)
-        return 0;
-    text[size] = '\0';
-    end = strrchr(text, ')');
-    return end != NULL && end[1] == ' ' ? end[2] : 0;
+    return stat_read(pid, &line) == 0 ? line.state : 0;
 }
 
 /* No event tells of another's state: look again soon, within the bound. */

@@ -3,8 +3,6 @@
 #include "config.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -96,17 +94,10 @@ bool falls_asleep(pid_t pid)
     int64_t deadline = soon();
 
     while (clock_left(deadline) > 0) {
-        char path[64], text[512] = "", *end;
-        FILE *file;
+        struct stat_line line;
 
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-        file = fopen(path, "re");
-        ck_assert_ptr_nonnull(file);
-        ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
-        fclose(file);
-        end = strrchr(text, ')');
-        ck_assert_ptr_nonnull(end);
-        if (end[2] == 'S')
+        ck_assert_int_eq(stat_read(pid, &line), 0);
+        if (line.state == 'S')
             return true;
         pause_briefly();
     }
