@@ -67,20 +67,20 @@ int pool_turn(weir_pool *pool, int64_t deadline_ns)
 }
 
 /* Under the lock: all results that are there. How many turns moved some. */
-static unsigned move_all(weir_pool *pool)
+static void move_all(weir_pool *pool)
 {
     unsigned turns = 0;
 
     while (turns <= pool->window && pool->state != HOST_OVER &&
            pool_pump(pool, 0) == 0)
         turns++;
-    return turns;
 }
 
 int weir_pool_dispatch(weir_pool *pool, int64_t timeout_ns)
 {
     int code = pool_check(pool);
-    unsigned told = 0, moved = 0;
+    unsigned told = 0;
+    bool moved = false;
     int64_t deadline;
 
     if (code != 0)
@@ -92,16 +92,16 @@ int weir_pool_dispatch(weir_pool *pool, int64_t timeout_ns)
     do {
         uint64_t ended = pool->ended;
 
-        moved = move_all(pool);
+        move_all(pool);
         told = pool_tell(pool, false);
         moved = pool->ended != ended;
-        if (told > 0 || moved > 0 || pool->state == HOST_OVER)
+        if (told > 0 || moved || pool->state == HOST_OVER)
             break;
         code = pool_pump(pool, deadline);
         told = pool_tell(pool, false);
         moved = pool->ended != ended;
-    } while (code == 0 && told == 0 && moved == 0);
-    if (told > 0 || moved > 0)
+    } while (code == 0 && told == 0 && !moved);
+    if (told > 0 || moved)
         code = 0;
     else if (pool->state == HOST_OVER)
         code = WEIR_ECLOSED;
