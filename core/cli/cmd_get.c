@@ -19,7 +19,6 @@
 
 #include "cli/named.h"
 #include "cli/stop.h"
-#include "pool/queue_named.h"
 
 struct get_args {
     struct named_args named;
@@ -49,8 +48,6 @@ struct getting {
     const struct get_args *args;
     const char *name;
     weir_queue *queue;
-    struct segment *segment;
-    struct member *member;
     int64_t timeout_ns;
     uint64_t items;
     bool told; /* that it waits */
@@ -59,9 +56,7 @@ struct getting {
 
 static void wake(void *arg)
 {
-    struct getting *g = arg;
-
-    member_cancel(g->segment, member_number(g->member), true);
+    weir_queue_cancel(((struct getting *)arg)->queue, true);
 }
 
 /* A file, pipe or terminal; cut short only by a signal (-EINTR) or an error. */
@@ -87,7 +82,7 @@ static int write_parts(struct iovec *parts, int count)
     return 0;
 }
 
-static int write_item(const struct getting *g, const struct item *item)
+static int write_item(const struct getting *g, const weir_lease *item)
 {
     struct iovec parts[2] = {
         { (void *)item->data, item->size },
@@ -101,47 +96,24 @@ static int write_item(const struct getting *g, const struct item *item)
     return write_parts(parts, ended ? 1 : 2);
 }
 
-/* The next item; in parts, between which the others are looked after. */
-static int lease(struct getting *g, struct item *item)
+struct leasing {
+    struct getting *getting;
+    weir_lease *item;
+};
+
+static int lease_once(void *arg, int64_t timeout_ns)
 {
-    const unsigned first = 0;
-    int64_t deadline = g->timeout_ns == 0 ? 0 : clock_deadline(g->timeout_ns);
-    int64_t patience = clock_deadline(NAMED_PATIENCE_NS);
-    int code = turn_lease(g->member, &first, 1, 1, 1, 0, item);
+    struct leasing *leasing = arg;
 
-    while (code == WEIR_EEMPTY || code == WEIR_ETIMEDOUT) {
-        int64_t part = clock_now() + STRANGERS_LOOK_NS;
-        int dead = strangers_look(g->segment);
-
-        if (dead < 0 || (dead == 0 && clock_left(deadline) == 0))
-            return dead < 0 ? dead : code;
-        if (!g->told && clock_left(patience) == 0) {
-            g->told = true;
-            note_line("waiting for an item in queue '%s'", g->name);
-        }
-        code = turn_lease(g->member, &first, 1, 1, 1,
-                          deadline == 0     ? 0
-                          : part < deadline ? part
-                                            : deadline,
-                          item);
-    }
-    return code;
+    return weir_queue_lease(leasing->getting->queue, timeout_ns, leasing->item);
 }
 
-/* Written first, then taken off the queue. */
-static int pass_on(struct getting *g, struct item *item)
+static int lease(struct getting *g, weir_lease *item)
 {
-    int code = turn_take_up(g->member, item);
+    struct leasing leasing = { g, item };
 
-    if (code == 0)
-        code = write_item(g, item);
-    WEIR_POINT("get.written");
-    if (code == 0)
-        code = turn_done(g->member, item);
-    if (code == 0)
-        code = turn_commit(g->member, NULL, NULL);
-    g->items += code == 0;
-    return code;
+    return named_wait(lease_once, &leasing, g->timeout_ns, &g->told,
+                      "for an item in", g->name);
 }
 
 static enum status less(const struct getting *g, const char *why)
@@ -152,38 +124,75 @@ static enum status less(const struct getting *g, const char *why)
     return STATUS_FAILED;
 }
 
-/* What ended it, when it was not the queue's end. */
-static enum status told(struct getting *g, int code)
+/* The output's fault, not the queue's. */
+static enum status unwritten(struct getting *g, int code)
 {
-    if (code == 0 || code == WEIR_ECANCELED || code == -EINTR)
-        return STATUS_GOOD;
+    if (code == -EINTR)
+        return STATUS_GOOD; /* by a signal, see stop_signal */
     if (code == -EPIPE)
         g->pipe_closed = true; /* which needs no words */
-    else if (code < WEIR_CODE_FLOOR)
-        complain("cannot use queue '%s': %s; 'weir queues --remove=%s' removes "
-                 "it",
-                 g->name, weir_strerror(code), g->name);
     else
         complain("cannot write standard output: %s", strerror(-code));
     return STATUS_BROKEN;
 }
 
+static enum status unusable(const struct getting *g, int code)
+{
+    if (code == -EAGAIN)
+        complain("queue '%s' has no room for one more who uses it", g->name);
+    else
+        complain("cannot use queue '%s': %s; 'weir queues --remove=%s' removes "
+                 "it",
+                 g->name, weir_strerror(code), g->name);
+    return STATUS_BROKEN;
+}
+
+/* Why there is no next item. */
+static enum status ended(const struct getting *g, int code)
+{
+    switch (code) {
+    case WEIR_ECANCELED: /* by a signal, see stop_signal */
+        return STATUS_GOOD;
+    case WEIR_ECLOSED:
+        return g->args->count == 0 ? STATUS_GOOD : less(g, "is closed");
+    case WEIR_ETIMEDOUT:
+    case WEIR_EEMPTY:
+        return less(g, "had no more in time");
+    default:
+        return unusable(g, code);
+    }
+}
+
+/* Written first, then taken off the queue. */
+static enum status pass_on(struct getting *g, weir_lease *item)
+{
+    int code = write_item(g, item);
+
+    WEIR_POINT("get.written");
+    if (code < 0)
+        return unwritten(g, code);
+    code = weir_queue_commit(item);
+    if (code < 0)
+        return unusable(g, code);
+    g->items++;
+    return STATUS_GOOD;
+}
+
 static enum status get_all(struct getting *g)
 {
     const unsigned count = g->args->count;
-    struct item item;
-    int code = 0;
+    enum status status = STATUS_GOOD;
 
-    while (code == 0 && (count == 0 || g->items < count)) {
-        code = stop_signal() != 0 ? WEIR_ECANCELED : lease(g, &item);
-        if (code == WEIR_ECLOSED)
-            return count == 0 ? STATUS_GOOD : less(g, "is closed");
-        if (code == WEIR_ETIMEDOUT || code == WEIR_EEMPTY)
-            return less(g, "had no more in time");
-        if (code == 1)
-            code = pass_on(g, &item);
+    while (status == STATUS_GOOD && stop_signal() == 0 &&
+           (count == 0 || g->items < count)) {
+        weir_lease item;
+        int code = lease(g, &item);
+
+        if (code < 0)
+            return ended(g, code);
+        status = pass_on(g, &item);
     }
-    return told(g, code);
+    return status;
 }
 
 /* Until there is one of this name, or the time is up. */
@@ -203,19 +212,6 @@ static void await_queue(const struct getting *g)
     }
 }
 
-static enum status enter(struct getting *g)
-{
-    int code;
-
-    g->segment = queue_segment(g->queue);
-    code = member_enter_any(g->segment, 0, &g->member);
-    if (code == 0)
-        return STATUS_GOOD;
-    complain("queue '%s' has no room for one more who uses it: %s", g->name,
-             weir_strerror(code == WEIR_EFULL ? -EAGAIN : code));
-    return STATUS_BROKEN;
-}
-
 static enum status get_run(const struct cli *cli, const void *all)
 {
     struct getting getting = { .args = all, .name = cli->operands[0] };
@@ -228,15 +224,12 @@ static enum status get_run(const struct cli *cli, const void *all)
         await_queue(&getting);
     status = named_open(getting.name, &getting.args->named, &options,
                         &getting.queue);
-    if (status == STATUS_GOOD)
-        status = enter(&getting);
     if (status == STATUS_GOOD) {
         stop_watch(wake, &getting);
         status = get_all(&getting);
         stop_watch(NULL, NULL);
     }
-    member_leave(&getting.member); /* what is not written goes back */
-    weir_queue_free(&getting.queue);
+    weir_queue_free(&getting.queue); /* what is not written goes back */
     if (stop_signal() != 0)
         stop_die_by(stop_signal());
     if (getting.pipe_closed)

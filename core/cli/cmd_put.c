@@ -52,28 +52,25 @@ static void wake(void *arg)
     weir_queue_cancel(((struct putting *)arg)->queue, true);
 }
 
-/* Waits in two parts: a person is told after the first. */
-static int put_patiently(struct putting *p, const void *data, size_t size)
-{
-    int64_t first = p->timeout_ns;
-    int code;
+struct piece {
+    weir_queue *queue;
+    const void *data;
+    size_t size;
+};
 
-    if (p->told || first <= NAMED_PATIENCE_NS)
-        return weir_queue_put(p->queue, data, size, first);
-    code = weir_queue_put(p->queue, data, size, NAMED_PATIENCE_NS);
-    if (code != WEIR_ETIMEDOUT)
-        return code;
-    p->told = true;
-    note_line("waiting for room in queue '%s'", p->name);
-    return weir_queue_put(p->queue, data, size,
-                          first == FOREVER ? FOREVER
-                                           : first - NAMED_PATIENCE_NS);
+static int put_once(void *arg, int64_t timeout_ns)
+{
+    const struct piece *piece = arg;
+
+    return weir_queue_put(piece->queue, piece->data, piece->size, timeout_ns);
 }
 
 static enum status put_item(struct putting *p, const char *source,
                             const void *data, size_t size)
 {
-    int code = put_patiently(p, data, size);
+    struct piece piece = { p->queue, data, size };
+    int code = named_wait(put_once, &piece, p->timeout_ns, &p->told,
+                          "for room in", p->name);
 
     p->items += code == 0;
     switch (code) {
@@ -165,31 +162,24 @@ static enum status put_source(struct putting *p, const char *source)
     return status;
 }
 
-/* Nothing tells of the last item taken, so it is looked for. */
+static int wait_once(void *arg, int64_t timeout_ns)
+{
+    return weir_queue_wait_idle(arg, timeout_ns);
+}
+
 static enum status wait_until_taken(struct putting *p)
 {
-    int64_t deadline = clock_deadline(p->timeout_ns);
-    int64_t patience = clock_deadline(NAMED_PATIENCE_NS);
-    weir_queue_state state = { 0 };
-    int code = 0;
+    weir_queue_state state;
+    int code = named_wait(wait_once, p->queue, p->timeout_ns, &p->told,
+                          "until all is taken from", p->name);
 
-    while (stop_signal() == 0) {
-        code = weir_queue_snapshot(p->queue, &state);
-        if (code < 0 || state.size + state.leased + state.staged == 0)
-            break;
-        if (clock_left(deadline) == 0) {
-            complain("queue '%s' still has %u items", p->name,
-                     state.size + state.leased + state.staged);
-            return STATUS_FAILED;
-        }
-        if (!p->told && clock_left(patience) == 0) {
-            p->told = true;
-            note_line("waiting until %u items of queue '%s' are taken",
-                      state.size + state.leased + state.staged, p->name);
-        }
-        usleep(20000);
+    if (code == WEIR_ETIMEDOUT &&
+        (code = weir_queue_snapshot(p->queue, &state)) == 0) {
+        complain("queue '%s' still has %u items", p->name,
+                 state.size + state.leased + state.staged);
+        return STATUS_FAILED;
     }
-    if (code < 0) {
+    if (code < 0 && code != WEIR_ECANCELED) { /* by a signal, see stop_signal */
         complain("cannot use queue '%s': %s", p->name, weir_strerror(code));
         return STATUS_BROKEN;
     }

@@ -7,6 +7,9 @@
 
 #include "cli/named.h"
 
+/* How much of a wait may pass before a person is told. */
+#define PATIENCE_NS (5 * NS_PER_S)
+
 static bool parse_mode(const char *text, uint32_t *mode_out)
 {
     size_t size = strlen(text);
@@ -104,4 +107,21 @@ enum status named_open(const char *name, const struct named_args *args,
     }
     complain_error(&err);
     return code == WEIR_EINVAL ? STATUS_WRONG : STATUS_BROKEN;
+}
+
+int named_wait(int (*call)(void *arg, int64_t timeout_ns), void *arg,
+               int64_t timeout_ns, bool *told, const char *what,
+               const char *name)
+{
+    int code;
+
+    if (*told || timeout_ns <= PATIENCE_NS)
+        return call(arg, timeout_ns);
+    code = call(arg, PATIENCE_NS);
+    if (code != WEIR_ETIMEDOUT)
+        return code;
+    *told = true;
+    note_line("waiting %s queue '%s'", what, name);
+    return call(arg,
+                timeout_ns == FOREVER ? FOREVER : timeout_ns - PATIENCE_NS);
 }

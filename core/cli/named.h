@@ -51,7 +51,11 @@ enum status named_open(const char *name, const struct named_args *args,
 /* That there is none, and the nearest. */
 void named_unknown(const char *name);
 
-/* A wait as a whole, and how much of it may pass before a person is told. */
-#define NAMED_PATIENCE_NS (5 * NS_PER_S)
+/* One call that waits, as weir_queue_put does, in two parts: when the first was
+ * in vain, a person is told "waiting @what queue NAME", once. Returns as the
+ * call. */
+int named_wait(int (*call)(void *arg, int64_t timeout_ns), void *arg,
+               int64_t timeout_ns, bool *told, const char *what,
+               const char *name);
 
 #endif
