@@ -35,6 +35,14 @@ LONG_TESTS += %D%/named
 %C%_named_CFLAGS = $(UNIT_CFLAGS)
 %C%_named_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/calls
+TESTS += %D%/calls
+LONG_TESTS += %D%/calls
+%C%_calls_SOURCES = %D%/calls.c
+%C%_calls_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_calls_CFLAGS = $(UNIT_CFLAGS)
+%C%_calls_LDADD = $(UNIT_LIBS)
+
 # The command with kill points, for scripts: $WEIR_BUILDDIR/tests/crash/weir,
 # with WEIR_PLUGIN_PATH set by the script.
 check_PROGRAMS += %D%/weir
