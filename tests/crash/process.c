@@ -176,7 +176,7 @@ START_TEST(d8_2_parent_dies_before_the_child_is_tied)
     }
     for (int i = 0; i < 3; i++)
         if (above[i] > 0 && victims & 1 << i)
-            ck_assert_int_eq(kill(above[i], SIGKILL), 0);
+            kill(above[i], SIGKILL); /* it may have died of the one before */
     for (int i = 0; i < 3; i++)
         if (above[i] > 0 && victims & 1 << i)
             wait_dead(above[i]);

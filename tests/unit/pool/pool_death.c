@@ -255,7 +255,7 @@ START_TEST(d8_time_limit)
     weir_error err = { 0 };
     weir_pool *pool;
 
-    options.limit_ns = 100 * NS_PER_MS;
+    options.limit_ns = 500 * NS_PER_MS;
     options.workers = 2;
     pool = bench_pool(&options);
     if (_i == 0)
@@ -266,7 +266,7 @@ START_TEST(d8_time_limit)
         ck_assert_int_eq(weir_pool_apply(pool, die, &(char){ SIGSTOP }, 1,
                                          BOUND_NS, &result, &err),
                          WEIR_ELIMIT);
-    ck_assert_msg(strstr(err.text, "longer than 100 ms") != NULL, "%s",
+    ck_assert_msg(strstr(err.text, "longer than 500 ms") != NULL, "%s",
                   err.text);
     for (int i = 0; i < 100; i++)
         expect_echo(pool, echo, 'x');
@@ -284,7 +284,7 @@ START_TEST(limit_leaves_out_waiting)
     weir_error err = { 0 };
     weir_pool *pool;
 
-    options.limit_ns = 40 * NS_PER_MS;
+    options.limit_ns = NS_PER_S;
     options.workers = 2;
     options.bytes = 64 << 10;
     pool = bench_pool(&options);
@@ -292,7 +292,7 @@ START_TEST(limit_leaves_out_waiting)
         ck_assert_int_eq(weir_pool_apply_async(pool, grow, &size, sizeof size,
                                                BOUND_NS, &results[i], &err),
                          0);
-    usleep(300000); /* longer than the limit: that is the test */
+    usleep(1500000); /* longer than the limit: that is the test */
     for (int i = 0; i < 8; i++) {
         ck_assert_msg(weir_result_get(results[i], BOUND_NS, NULL, &err) == 0,
                       "%s", err.text);
@@ -305,11 +305,15 @@ END_TEST
 /* ------------------------------------------------------------ the others ----
  */
 
-static pid_t parent_of(pid_t pid)
+/* A worker whose nursery was just killed may still answer: it is the helper's
+ * child then, or gone. */
+static pid_t nursery_of(weir_pool *pool)
 {
     struct stat_line line;
 
-    ck_assert_int_eq(stat_read(pid, &line), 0);
+    while (stat_read(bench_worker(pool), &line) != 0 ||
+           line.parent == context_helper_pid(bench.context))
+        ;
     return line.parent;
 }
 
@@ -322,7 +326,8 @@ START_TEST(nursery_killed)
     options.retries = 5;
     pool = bench_pool(&options);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(kill(parent_of(bench_worker(pool)), SIGKILL), 0);
+        while (kill(nursery_of(pool), SIGKILL) < 0)
+            ;
         for (int k = 0; k < 10; k++)
             expect_echo(pool, echo, 'x');
     }
