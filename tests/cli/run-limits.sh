@@ -9,7 +9,7 @@ build_plugin bad
 cat >bad.yaml <<'YAML'
 weir: 1
 job: bad
-vars: { limit: { default: 100ms } }
+vars: { limit: { default: 300ms } }
 stages:
   - { name: do, task: bad.do, from: stdin, to: stdout, workers: 2, retries: 1,
       timeout: "${limit}" }

@@ -156,7 +156,7 @@ START_TEST(map_not_in_time)
     for (int i = 0; i < 20; i++)
         inputs[i] = i == 3 ? (weir_bytes){ NULL, 0 } : (weir_bytes){ "x", 1 };
     ck_assert_int_eq(weir_pool_map(pool, wait_at_nothing, inputs, 20, 0,
-                                   200 * NS_PER_MS, results, &err),
+                                   NS_PER_S, results, &err),
                      17);
     ck_assert_int_eq(err.code, WEIR_ETIMEDOUT);
     for (int i = 0; i < 20; i++) {
