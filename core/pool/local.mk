@@ -2,8 +2,10 @@
 # A new file: one more line `%D%/name.c %D%/name.h \` here.
 libweir_internal_la_SOURCES += \
 	%D%/pool.c %D%/pool.h \
+	%D%/pool_board.c %D%/pool_board.h \
 	%D%/pool_call.c \
 	%D%/pool_cancel.c \
+	%D%/pool_crash.c %D%/pool_crash.h \
 	%D%/pool_halt.c \
 	%D%/pool_handle.c \
 	%D%/pool_host.h \
@@ -12,6 +14,7 @@ libweir_internal_la_SOURCES += \
 	%D%/pool_result.c \
 	%D%/pool_serve.c %D%/pool_serve.h \
 	%D%/pool_submit.c \
+	%D%/pool_trace.c \
 	%D%/pool_wire.h \
 	%D%/pool_worker.c %D%/pool_worker.h \
 	%D%/queue_call.c \

@@ -120,6 +120,7 @@ static int write_plan(const weir_pool_options *known, struct buf *bytes)
         .retries = known->retries,
         .recycle = known->recycle,
         .function_count = (uint32_t)known->function_count,
+        .traces = board_traces(known->window),
         .open = address_of(known->open),
         .close = address_of(known->close),
         .limit_ns = known->limit_ns,
@@ -140,12 +141,18 @@ static int ask_open(weir_pool *pool, const weir_pool_options *known,
 {
     CLEANUP_BUF struct buf bytes = { 0 };
     struct context_reply reply = { .fd = -1 };
-    int fd = segment_fd(pool->segment);
+    int fds[START_FDS];
+    CLEANUP_FD int board = -1;
     int code = write_plan(known, &bytes);
 
     if (code == 0)
+        code = board_create(&pool->board, board_traces(known->window), &board);
+    fds[START_SEGMENT] = segment_fd(pool->segment);
+    fds[START_BOARD] = board;
+
+    if (code == 0)
         code = context_request(pool->context, &pool_service, bytes.data,
-                               bytes.size, &fd, 1, &reply);
+                               bytes.size, fds, START_FDS, &reply);
     if (code == 0 && reply.data.size != sizeof pool->id)
         code = WEIR_EBROKEN;
     if (code == 0)
@@ -243,6 +250,7 @@ void pool_unref(weir_pool *pool)
         pthread_cond_destroy(&pool->turn);
     }
     drop_segment(pool);
+    board_done(&pool->board);
     context_unref(pool->context);
     free(pool->functions);
     free(pool->places);
@@ -389,6 +397,7 @@ int weir_pool_free(weir_pool **pool)
     }
     *pool = NULL;
     drop_segment(p);
+    board_done(&p->board);
     pool_unref(p);
     return 0;
 }

@@ -16,6 +16,9 @@
  *   pool_call.c     what a function calls there
  *   pool_serve.c    in the helper
  *   pool_halt.c     there: stops one call
+ *   pool_board.c    what workers write up for others to read
+ *   pool_crash.c    in a worker: its stack, when it crashes
+ *   pool_trace.c    in the program: that, in words
  */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H

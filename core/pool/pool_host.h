@@ -28,6 +28,7 @@
 #include <stdbool.h>
 
 #include "pool/pool.h"
+#include "pool/pool_board.h"
 #include "pool/pool_wire.h"
 
 enum host_state {
@@ -70,6 +71,7 @@ struct weir_pool {
     uint32_t retries;
     weir_function **functions;
     struct segment *segment;
+    struct board board;
     struct member *submitter, *reader, *picker;
     pthread_mutex_t picking;
 
@@ -117,7 +119,9 @@ struct weir_result {
     int code;
     void *data; /* the result, or the sentence */
     size_t size;
-    size_t got; /* of a result that comes in parts */
+    size_t got;               /* of a result that comes in parts */
+    struct trace *trace;      /* of its crash; NULL: none */
+    char *_Atomic trace_text; /* the same in words, once asked for */
 };
 
 /* 0, WEIR_EINVAL, WEIR_EPROCESS. */

@@ -73,6 +73,8 @@ weir_result *leave_place(weir_pool *pool, uint64_t ticket)
 void result_free(weir_result *result)
 {
     free(result->data);
+    free(result->trace);
+    free(result->trace_text);
     pool_unref(result->pool);
     free(result);
 }
@@ -199,6 +201,8 @@ static void settle(weir_pool *pool, uint64_t ticket, int code, char *data,
         result->code = code;
         if (data == NULL)
             result->code = WEIR_ENOMEM;
+        else if (code == WEIR_ELOST)
+            result->trace = board_read_trace(&pool->board, ticket);
         result_ended(result);
     }
     pthread_mutex_unlock(&pool->lock);

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "pool/pool.h"
+#include "pool/pool_crash.h"
 #include "pool/pool_serve.h"
 
 /* How soon a worker that could not be forked is tried again. */
@@ -41,6 +42,7 @@ static int open_server(struct helper *helper, void **state_out)
     if (server == NULL)
         return WEIR_ENOMEM;
     server->helper = helper;
+    crash_prepare();
     *state_out = server;
     return 0;
 }
@@ -79,6 +81,7 @@ static void free_pool(struct server *server, struct served *pool)
         if (server->pools.at[i] == pool)
             server->pools.at[i] = server->pools.at[--server->pools.count];
     segment_free(&pool->segment);
+    fd_close(&pool->board_fd);
     buf_done(&pool->order);
     free(pool->hands);
     free(pool);
@@ -142,14 +145,16 @@ static void fork_hand(struct server *server, struct served *pool,
 {
     const struct pool_start start = { (uint32_t)(hand - pool->hands),
                                       ++hand->generation };
-    int fd = segment_fd(pool->segment), code;
+    const int fds[START_FDS] = { [START_SEGMENT] = segment_fd(pool->segment),
+                                 [START_BOARD] = pool->board_fd };
+    int code;
 
     hand->halt = HALT_NO;
     hand->signaled = false;
     hand->again_ns = 0;
     memcpy(pool->order.data, &start, sizeof start);
     code = helper_fork(server->helper, &pool_service, hand_id(pool, hand),
-                       pool->order.data, pool->order.size, &fd, 1);
+                       pool->order.data, pool->order.size, fds, START_FDS);
     if (code != 0)
         hand->again_ns = clock_deadline(AGAIN_NS);
 }
@@ -363,7 +368,7 @@ static int fill_pool(struct served *pool, const struct helper_request *request)
                        sizeof(struct pool_question);
     size_t size = request->size - sizeof(struct pool_question);
 
-    if (size < sizeof pool->plan || request->fd_count != 1)
+    if (size < sizeof pool->plan || request->fd_count != START_FDS)
         return WEIR_EINVAL;
     memcpy(&pool->plan, plan, sizeof pool->plan);
     if (pool->plan.workers < 1 || pool->plan.workers > WORKERS_MOST ||
@@ -379,7 +384,9 @@ static int fill_pool(struct served *pool, const struct helper_request *request)
     buf_add(&pool->order, &start, sizeof start);
     if (buf_add(&pool->order, plan, size) != 0 || pool->hands == NULL)
         return WEIR_ENOMEM;
-    return segment_attach(request->fds[0], &pool->segment, NULL);
+    pool->board_fd = request->fds[START_BOARD];
+    request->fds[START_BOARD] = -1;
+    return segment_attach(request->fds[START_SEGMENT], &pool->segment, NULL);
 }
 
 static int open_pool(struct server *server,
@@ -390,6 +397,7 @@ static int open_pool(struct server *server,
 
     if (pool == NULL)
         return WEIR_ENOMEM;
+    pool->board_fd = -1;
     code = fill_pool(pool, request);
     place = code == 0 ? VEC_ADD(&server->pools) : NULL;
     if (place == NULL) {

@@ -41,6 +41,7 @@ struct hand {
 struct served {
     uint64_t id;
     struct segment *segment;
+    int board_fd;
     struct pool_plan plan;
     struct buf order; /* room for struct pool_start, then the plan */
     enum pool_state state;

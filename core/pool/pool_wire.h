@@ -102,6 +102,8 @@ struct pool_plan {
     uint32_t retries;
     uint32_t recycle; /* 0: never */
     uint32_t function_count;
+    uint32_t traces; /* of the board */
+    uint32_t zero;
     uint64_t open, close; /* 0: none */
     int64_t limit_ns;     /* 0: none */
     int64_t grace_ns;     /* between SIGTERM and SIGKILL */
@@ -109,15 +111,17 @@ struct pool_plan {
     uint64_t argument_size;
 };
 
-/* What stands before the plan in the order of one worker. */
+/* What stands before the plan in the order of one worker; its descriptors: the
+ * segment, the board. */
+enum { START_SEGMENT, START_BOARD, START_FDS };
 struct pool_start {
     uint32_t number;
     uint32_t generation;
 };
 
 enum pool_word {
-    POOL_OPEN = 1,  /* and the plan; the segment. Answer, when all workers are
-                     * forked: u64 id */
+    POOL_OPEN = 1,  /* and the plan; the segment, the board. Answer, when all
+                     * workers are forked: u64 id */
     POOL_CLOSE,     /* no more calls come */
     POOL_TERMINATE, /* workers are killed */
     POOL_REASON,    /* answer: its code, and the sentence, when it ended by

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pool/pool.h"
+#include "pool/pool_crash.h"
 #include "pool/pool_wire.h"
 #include "pool/pool_worker.h"
 
@@ -258,13 +260,17 @@ static int run(struct worker *worker, struct item *item,
                              "function");
     member_set_limit(worker->member, allowed(terms));
     code = turn_take_up(worker->member, item);
+    if (item->attempt > 0)
+        board_wipe_trace(&worker->board, item->root);
     WEIR_POINT("pool.call.taken");
     if (code == 0 && turn_marked(worker->member, item))
         return reply_marked(worker, item);
     worker->item = item;
+    atomic_store(&worker->hand, item->root);
     if (code == 0)
         code = attempts(worker, item, function_at(worker->functions[function]),
                         terms);
+    atomic_store(&worker->hand, 0);
     if (code >= 0) {
         code = reply_result(worker, item);
         if (code == WEIR_ENOMEM)
@@ -478,7 +484,7 @@ static bool read_order(struct worker *worker, const struct nursery_order *order)
     const char *at = order->data;
     size_t functions;
 
-    if (order->fd_count != 1 || order->size < fixed)
+    if (order->fd_count != START_FDS || order->size < fixed)
         return false;
     memcpy(&worker->start, at, sizeof worker->start);
     memcpy(&worker->plan, at + sizeof worker->start, sizeof worker->plan);
@@ -499,22 +505,26 @@ static bool read_order(struct worker *worker, const struct nursery_order *order)
 int pool_work(void *state, const struct nursery_order *order)
 {
     static struct worker worker; /* a task that runs wild finds no stack */
-    int fd, code;
+    int code;
 
     (void)state;
     worker.call.table = &worker_table;
     if (!read_order(&worker, order))
         return EXIT_REFUSED;
-    fd = order->fds[0];
-    code = segment_attach(fd, &worker.segment, NULL);
-    fd_close(&fd);
+    code = segment_attach(order->fds[START_SEGMENT], &worker.segment, NULL);
     if (code == 0)
         code = segment_seclude(worker.segment);
+    if (code == 0)
+        code = board_map(&worker.board, worker.plan.traces,
+                         order->fds[START_BOARD]);
+    close(order->fds[START_SEGMENT]);
+    close(order->fds[START_BOARD]);
     if (code == 0)
         code = member_enter(worker.segment, worker.start.number,
                             &worker.member);
     if (code != 0)
         return EXIT_REFUSED;
+    crash_watch(&worker.board, &worker.hand);
     fault_start(NULL, (int)worker.start.number);
     code = open_worker(&worker);
     if (code < 0)

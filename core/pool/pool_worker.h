@@ -6,6 +6,7 @@
 #include <weir/plugin.h>
 
 #include "pool/pool.h"
+#include "pool/pool_board.h"
 #include "pool/pool_wire.h"
 
 enum { TEXT_MOST = 512 };
@@ -26,6 +27,8 @@ struct worker {
     void *argument;
     struct segment *segment;
     struct member *member;
+    struct board board;
+    _Atomic uint64_t hand; /* the call that runs; 0: none */
     void *state;
     struct item *item; /* in hand; NULL in open and close */
     struct reply reply;

@@ -315,6 +315,27 @@ int weir_result_wait_any(weir_result *const *results, size_t count,
 int weir_result_wait_all(weir_result *const *results, size_t count,
                          int64_t timeout_ns, size_t *index_out);
 
+/**
+ * weir_result_trace - where the call crashed its worker
+ * @text_out: one frame a line, innermost first, each with a newline behind it:
+ *            "function+0x1c object+0x11a5", without the first word where the
+ *            name is not known; "0x7f00" in no object. The second offset is for
+ *            addr2line -e. The handle's, until it is freed
+ *
+ * Of a call that ended with WEIR_ELOST because its last attempt ended by
+ * SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGABRT. A handler in the worker writes
+ * up to 64 frames, on a stack of its own (so an overflow has them, too), and
+ * then the signal ends the worker as it would have. A function that sets its
+ * own handler for one of them keeps that, and has no trace then. Names of
+ * static functions are known in the program itself, unless it was stripped.
+ *
+ * Returns 0; WEIR_EEMPTY: it has none; WEIR_ESTATE: it has not ended;
+ * WEIR_ENOMEM, WEIR_EPROCESS, WEIR_EINVAL. Of more than 4,096 such calls whose
+ * results nobody has moved yet, some have none.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_result_trace(weir_result *result, const char **text_out);
+
 typedef enum weir_result_where {
     WEIR_RESULT_QUEUED,   /* not begun; or a worker has it, and others first */
     WEIR_RESULT_RUNNING,  /* begun; or done, and not moved yet */

@@ -13,6 +13,7 @@ LONG_TESTS += %D%/test
 	%D%/pool_handle.c \
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
+	%D%/pool_trace.c \
 	%D%/queue.c \
 	%D%/queue_death.c \
 	%D%/queue_place.c \

@@ -21,6 +21,7 @@ Suite *pool_death_suite(void);
 Suite *pool_end_suite(void);
 Suite *pool_handle_suite(void);
 Suite *pool_notice_suite(void);
+Suite *pool_trace_suite(void);
 
 /* The context of a test, opened and closed by the fixture, which also looks
  * for what is left behind; `pipe` stays open in workers. */
