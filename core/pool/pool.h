@@ -8,6 +8,7 @@
  *   pool.c          in the program: a pool's birth and end
  *   pool_submit.c   its calls
  *   pool_map.c      many at once
+ *   pool_imap.c     one after the other
  *   pool_result.c   its results
  *   pool_handle.c   what is asked of one
  *   pool_notice.c   callbacks

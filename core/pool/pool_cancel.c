@@ -221,6 +221,23 @@ static int cancel_tag(weir_pool *pool, uint64_t tag, bool stop,
     return code;
 }
 
+void pool_cancel_imap(weir_pool *pool, const weir_imap *imap)
+{
+    struct wanted wanted;
+
+    if (want_none(pool, &wanted) != 0)
+        return; /* they run, then */
+    for (uint32_t i = 0; i < pool->window; i++) {
+        const weir_result *result = pool->places[i].result;
+
+        if (result != NULL && result->imap == imap)
+            want(&wanted, result->ticket);
+    }
+    if (wanted.count > 0)
+        take_or_stop(pool, &wanted, false, 0);
+    free(wanted.generations);
+}
+
 /* ----------------------------------------------------------- public calls ----
  */
 

@@ -116,6 +116,10 @@ struct weir_result {
     void (*on_done)(weir_result *result, void *arg);
     void *arg;
     struct group *group;
+    weir_imap *imap;    /* that has yet to give it */
+    uint64_t index;     /* there */
+    size_t charge;      /* bytes that it stands for there */
+    weir_result *after; /* there, when it has ended */
     int code;
     void *data; /* the result, or the sentence */
     size_t size;
@@ -183,6 +187,11 @@ int result_check(const weir_result *result);
 /* Under the lock, which it gives back meanwhile: ends the calls whose deadline
  * has passed before they began. */
 void pool_expire(weir_pool *pool, int64_t now_ns);
+/* Under the lock, which it gives back meanwhile: cancels the calls of this imap
+ * that have not begun. */
+void pool_cancel_imap(weir_pool *pool, const weir_imap *imap);
+/* Under the lock: a result of result->imap has its code and bytes. */
+void imap_ended(weir_result *result);
 
 /* ----------------------------------------------------------- submitting ----
  */
@@ -195,6 +204,8 @@ struct submission {
     int64_t deadline_ns; /* absolute; 0: try once */
     unsigned staged;     /* not yet committed */
     struct group *group;
+    weir_imap *imap;
+    uint64_t index;                   /* in it */
     const weir_call_options *options; /* NULL: none */
     struct call_terms terms;
     bool has_terms;

@@ -19,6 +19,8 @@ weir_result *failed_result(struct submission *sub, int code, const char *text)
         result->arg = sub->options->arg;
     }
     result->group = sub->group;
+    result->imap = sub->imap;
+    result->index = sub->index;
     result_end(result, code, text);
     return result;
 }

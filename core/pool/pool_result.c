@@ -132,6 +132,8 @@ void result_ended(weir_result *result)
         result->notice.tell = tell_done;
         pool_notice(pool, &result->notice);
     }
+    if (result->imap != NULL)
+        imap_ended(result);
     if (result->group != NULL)
         group_left(pool, result->group, result->code != 0);
     result->group = NULL;

@@ -176,17 +176,25 @@ static int stage_call(struct submission *sub, uint64_t ticket, const void *data,
     return 0;
 }
 
-/* What the call's options say of it. */
-static void dress(struct submission *sub, weir_result *result)
+/* Who is to be told of it. */
+static void address(const struct submission *sub, weir_result *result)
 {
-    weir_pool *pool = sub->pool;
-
     if (sub->options != NULL) {
         result->tag = sub->options->tag;
         result->on_done = sub->options->on_done;
         result->arg = sub->options->arg;
     }
     result->group = sub->group;
+    result->imap = sub->imap;
+    result->index = sub->index;
+}
+
+/* And when it must have ended. */
+static void dress(struct submission *sub, weir_result *result)
+{
+    weir_pool *pool = sub->pool;
+
+    address(sub, result);
     if (!sub->has_terms || sub->terms.deadline_ns == FOREVER)
         return;
     result->deadline_ns = sub->terms.deadline_ns;
@@ -237,9 +245,7 @@ int put_call(struct submission *sub, const void *data, size_t size,
     if (!result->ended) {
         dress(sub, result);
     } else {
-        result->group = sub->group;
-        result->on_done = sub->options != NULL ? sub->options->on_done : NULL;
-        result->arg = sub->options != NULL ? sub->options->arg : NULL;
+        address(sub, result);
         pool->ended--;
         result_ended(result);
     }

@@ -82,6 +82,7 @@ extern "C" {
 
 typedef struct weir_pool weir_pool;
 typedef struct weir_result weir_result;
+typedef struct weir_imap weir_imap;
 typedef int weir_function(weir_call *call);
 
 /* What is 0 or NULL has the default that stands here; only `functions` is
@@ -222,10 +223,11 @@ typedef struct weir_call_options {
     unsigned chunk; /* of a map: as there; 0: by the time that they take */
     /* Called once, whatever becomes of the call, when it has ended: in a thread
      * that waits in a call of this pool (weir_pool_dispatch, apply, map, join,
-     * weir_result_wait, _get, and an apply_async that has to wait), or in
-     * weir_pool_free at the latest. It may call what it likes, also terminate,
-     * close, join, submit or free its own pool or this handle; while it runs,
-     * its own waits run no further callbacks. No order among callbacks. */
+     * weir_result_wait, _get, weir_imap_next, and an apply_async that has to
+     * wait), or in weir_pool_free at the latest. It may call what it likes,
+     * also terminate, close, join, submit or free its own pool or this handle;
+     * while it runs, its own waits run no further callbacks. No order among
+     * callbacks. */
     void (*on_done)(weir_result *result, void *arg);
     /* Of weir_pool_map_async: the same, once, when the last of its calls has
      * ended; also when there were none. */
@@ -357,6 +359,116 @@ typedef struct weir_result_info {
  * returns. Moves nothing: a result that waits in the pool counts as running.
  * Returns 0, WEIR_EINVAL, WEIR_EPROCESS. Threads: safe. */
 int weir_result_state(weir_result *result, weir_result_info *info_out);
+
+/* --------------------------------------------- one after the other ----
+ */
+
+/*
+ * Where the calls of an imap come from: gives the next input.
+ * @arg:       of weir_pool_imap
+ * @input_out: its bytes. They must stay as they are until this is called again,
+ *             has said that there are no more, or the imap is freed
+ * @err:       empty; for the sentence, when it returns an error
+ *
+ * Returns 1: there is one; 0: there are no more; WEIR_EEMPTY: none just now, it
+ * will be asked again when results have come, or by the next weir_imap_next;
+ * another negative code: none, and no more, for that reason: the imap gives it
+ * as the result of one more item, its last.
+ *
+ * Runs in a thread that makes the imap or asks it for the next result, never
+ * in two at once. It may make other calls of the pool; weir_imap_next of its
+ * own imap is WEIR_ESTATE there.
+ */
+typedef int weir_imap_input(void *arg, weir_bytes *input_out, weir_error *err);
+
+/* What is 0 or NULL has the default that stands here. */
+typedef struct weir_imap_options {
+    size_t size; /* of this struct, as the caller knows it */
+    /* How far it reads ahead: at most so many inputs are taken whose results
+     * are not given yet; up to 1,000,000. 0: four for each worker, or twice
+     * the chunk, and at least 32. */
+    uint32_t window;
+    /* And in bytes: no further input is taken while those that are under way,
+     * and the results that wait to be given, have so many. So it may be passed
+     * by one input, and by the results of those under way. 0: the pool's. */
+    uint64_t bytes;
+    /* Of each of the calls: limit, deadline (from when its input was taken),
+     * retries, tag, on_done; `chunk`: inputs that a worker takes at once, 1 to
+     * 32, or 0: by the time that they take. NULL: none. Copied. */
+    const weir_call_options *each;
+} weir_imap_options;
+
+/**
+ * weir_pool_imap - calls for a row of inputs, their results one by one in order
+ * @run:      one of the pool's functions
+ * @input:    gives the inputs, as they are needed
+ * @arg:      its
+ * @options:  may be NULL
+ * @imap_out: the caller's; ended by weir_imap_free
+ * @err:      may be NULL
+ *
+ * There may be any number of inputs; time and memory for each do not depend on
+ * it. As many calls are made now as the window and the pool have room for, and
+ * more by each weir_imap_next.
+ *
+ * Returns 0; WEIR_EINVAL, WEIR_ENOMEM, WEIR_EPROCESS; WEIR_ECLOSED,
+ * WEIR_ETERMINATED or what ended the pool, when that came before.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_imap(weir_pool *pool, weir_function *run, weir_imap_input *input,
+                   void *arg, const weir_imap_options *options,
+                   weir_imap **imap_out, weir_error *err);
+
+/* weir_pool_imap_unordered - the same, but the results come as they end; the
+ * index of each tells whose it is. A slow one then holds up no other. */
+int weir_pool_imap_unordered(weir_pool *pool, weir_function *run,
+                             weir_imap_input *input, void *arg,
+                             const weir_imap_options *options,
+                             weir_imap **imap_out, weir_error *err);
+
+/**
+ * weir_imap_next - the next result
+ * @timeout_ns: longest wait, for room for its call and for its end; 0: looks
+ *              once. The input function's own time comes on top
+ * @result_out: has ended, well or not: weir_result_get gives its bytes or why
+ *              there are none. The caller's; ended by weir_result_free
+ * @index_out:  the number of its input, from 0; may be NULL
+ *
+ * One item that fails is one result that has failed; the others come as if
+ * nothing were. So does an input that is too large for the pool. When the pool
+ * is closed, terminated or over meanwhile, what was under way comes as it
+ * ended, then one item that says why no more calls could be made, then the end.
+ *
+ * Returns 0; or, without a handle:
+ *   WEIR_ECLOSED    all have been given: the end
+ *   WEIR_ETIMEDOUT  not in time; ask again
+ *   WEIR_ECANCELED  weir_imap_cancel was called
+ *   WEIR_EEMPTY     there is no input just now, and no call is under way
+ *   WEIR_ENOMEM (ask again), WEIR_EINVAL, WEIR_EPROCESS, WEIR_ESTATE (called
+ *   in its own input function)
+ * Threads: safe: each gets results of its own. Signals: no. Since: 0.1
+ */
+int weir_imap_next(weir_imap *imap, int64_t timeout_ns,
+                   weir_result **result_out, uint64_t *index_out);
+
+/**
+ * weir_imap_cancel - no more
+ *
+ * No further input is taken; calls that have not begun are cancelled, and those
+ * that have go on, but their results are dropped (weir_pool_stop with a tag
+ * ends them). weir_imap_next says WEIR_ECANCELED from now on, also where it
+ * waits in another thread. Idempotent.
+ *
+ * Returns 0, WEIR_EINVAL, WEIR_EPROCESS. Threads: safe; also in its own input
+ * function, and in callbacks. Signals: no. Since: 0.1
+ */
+int weir_imap_cancel(weir_imap *imap);
+
+/* weir_imap_free - cancel, and end the handle; *imap = NULL; NULL-safe.
+ * Results that were given stay good. Before or after weir_pool_free; also in
+ * its own input function, and in callbacks, but no other thread may be in a
+ * call of this handle. In a forked child it frees that child's copy. */
+void weir_imap_free(weir_imap **imap);
 
 /* ------------------------------------------------------ cancel and stop ----
  */

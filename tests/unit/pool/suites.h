@@ -16,6 +16,7 @@ Suite *queue_place_suite(void);
 Suite *queue_watch_suite(void);
 Suite *named_suite(void);
 Suite *pool_suite(void);
+Suite *pool_imap_suite(void);
 Suite *pool_map_suite(void);
 Suite *pool_death_suite(void);
 Suite *pool_end_suite(void);
