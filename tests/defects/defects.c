@@ -329,6 +329,55 @@ static void chunk_of_zero(void)
     end(pool);
 }
 
+static void call_badly(weir_result *result, void *arg)
+{
+    (void)result;
+    EXPECT(weir_pool_join(arg, BOUND) == WEIR_ESTATE);
+    EXPECT(weir_pool_free(&(weir_pool *){ arg }) == WEIR_ESTATE);
+    EXPECT(apply(arg, killed, NULL) == WEIR_ELOST);
+}
+
+/* Callbacks run where the program waits; what one of them does wrong is a code,
+ * and concerns no other call. */
+static void callback_fails(void)
+{
+    weir_pool *pool = pool_of(2, NULL);
+    const weir_call_options each = { .size = sizeof each,
+                                     .on_done = call_badly,
+                                     .arg = pool };
+
+    EXPECT(weir_pool_apply_async_with(pool, echo, "x", 1, BOUND, &each, NULL,
+                                      NULL) == 0);
+    EXPECT(weir_pool_dispatch(pool, BOUND) >= 0);
+    EXPECT(apply(pool, echo, NULL) == 0);
+    end(pool);
+}
+
+static int count_taken(void *arg, weir_bytes *input_out, weir_error *err)
+{
+    int *taken = arg;
+
+    (void)err;
+    *input_out = (weir_bytes){ taken, sizeof *taken };
+    return ++*taken <= 10000;
+}
+
+static void reads_ahead(void)
+{
+    weir_pool *pool = pool_of(2, NULL);
+    weir_result *result;
+    weir_imap *imap;
+    int taken = 0;
+
+    EXPECT(weir_pool_imap(pool, echo, count_taken, &taken, NULL, &imap, NULL) ==
+           0);
+    EXPECT(weir_imap_next(imap, BOUND, &result, NULL) == 0);
+    weir_result_free(&result);
+    EXPECT(taken <= 33); /* the window, and the one that was given */
+    weir_imap_free(&imap);
+    end(pool);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -343,6 +392,8 @@ static const struct {
     { "size-and-get", size_and_get },
     { "put-of-what-cannot-be-sent", put_of_what_cannot_be_sent },
     { "initializer-fails", initializer_fails },
+    { "callback-fails", callback_fails },
+    { "reads-ahead", reads_ahead },
     { "chunk-of-zero", chunk_of_zero },
 };
 

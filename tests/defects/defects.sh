@@ -15,7 +15,8 @@ python_says() {
 
 set -- apply-killed apply-exits one-kill-of-fifty get-after-terminate \
     reader-killed writer-killed empty-after-put size-and-get \
-    put-of-what-cannot-be-sent initializer-fails chunk-of-zero
+    put-of-what-cannot-be-sent initializer-fails callback-fails \
+    reads-ahead chunk-of-zero
 python=no
 long && command -v python3 >/dev/null 2>&1 && python=yes
 for name; do
