@@ -115,11 +115,15 @@ exits 137 "the runner is killed"
 # Those at stdin and stdout: the run cannot go on.
 start endless.yaml
 until_true 20 test -s out
+_writer() {
+    tr ' ' '\n' <"/proc/$runner/task/$runner/children" >children
+    while read -r pid; do
+        [ "$(cat "/proc/$pid/comm")" = weir:stdout ] && writer=$pid
+    done <children
+    [ -n "$writer" ]
+}
 writer=
-tr ' ' '\n' <"/proc/$runner/task/$runner/children" >children
-while read -r pid; do
-    [ "$(cat "/proc/$pid/comm")" = weir:stdout ] && writer=$pid
-done <children
+until_true 20 _writer
 kill -KILL "$writer"
 ended
 exits 3 "the process at stdout is killed"

@@ -35,7 +35,8 @@ EXTRA_%C%_test_DEPENDENCIES = \
 	%D%/plugins/noise.la \
 	%D%/plugins/sample.la
 check_LTLIBRARIES += $(EXTRA_%C%_test_DEPENDENCIES)
-JOB_PLUGIN_LINK = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+# Without what counts lines puts in the place of _exit.
+JOB_PLUGIN_LINK = $(WEIR_SANITIZE) $(WEIR_COVERAGE) -module -avoid-version -rpath /nowhere
 %C%_plugins_crash_la_SOURCES = %D%/plugins/crash.c
 %C%_plugins_crash_la_LDFLAGS = $(JOB_PLUGIN_LINK)
 %C%_plugins_hang_la_SOURCES = %D%/plugins/hang.c

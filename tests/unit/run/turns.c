@@ -251,7 +251,8 @@ START_TEST(state_is_saved_with_its_inputs)
     struct rig rig;
 
     flushed = 0;
-    rig_init(&rig, &sum, 8, 8); /* a quarter: two inputs for each save */
+    rig_init(&rig, &sum, 8, 8);  /* a quarter: two inputs for each save */
+    rig.worker.post.sync = true; /* each by itself, however fast it is */
     rig_put(&rig, "1", NULL);
     rig_put(&rig, "2", NULL);
     rig_put(&rig, "3", NULL);
