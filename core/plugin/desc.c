@@ -21,6 +21,7 @@ enum desc_flag {
     DESC_FLUSH = 1 << 4,
     DESC_SAVE = 1 << 5,
     DESC_CHECK = 1 << 6,
+    DESC_STATELESS = 1 << 7,
 };
 
 static void write_text(struct buf *out, const char *text)
@@ -35,7 +36,8 @@ static uint32_t flags_of(const weir_task *task)
     return (task->source ? DESC_SOURCE : 0) | (task->single ? DESC_SINGLE : 0) |
            (task->shares ? DESC_SHARES : 0) | (task->open ? DESC_OPEN : 0) |
            (task->flush ? DESC_FLUSH : 0) | (task->save ? DESC_SAVE : 0) |
-           (task->check ? DESC_CHECK : 0);
+           (task->check ? DESC_CHECK : 0) |
+           (task->stateless ? DESC_STATELESS : 0);
 }
 
 static void write_outputs(struct buf *out, const char *outputs)
@@ -183,6 +185,7 @@ static void read_flags(struct desc_reader *reader, struct task_desc *desc)
     desc->source = flags & DESC_SOURCE;
     desc->single = flags & DESC_SINGLE;
     desc->shares = flags & DESC_SHARES;
+    desc->stateless = flags & DESC_STATELESS;
     desc->has_open = flags & DESC_OPEN;
     desc->has_flush = flags & DESC_FLUSH;
     desc->has_save = flags & DESC_SAVE;

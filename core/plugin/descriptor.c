@@ -171,6 +171,8 @@ static int check_kind(const weir_task *task, weir_error *err)
         wrong = "it shares its work, but is no source";
     else if (task->shares && task->single)
         wrong = "it is single and shares its work";
+    else if (task->stateless && task->save)
+        wrong = "it is stateless and saves its state";
     else if (task->source && task->outputs && task->outputs[0] == '\0')
         wrong = "it is a source without an output";
     return wrong ? error_set(err, WEIR_EPLUGIN, "%s", wrong) : 0;

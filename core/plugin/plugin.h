@@ -112,7 +112,7 @@ struct task_desc {
     VEC(char *) outputs; /* names; none: a sink */
     VEC(struct param_desc) params;
     char *largest; /* may be NULL */
-    bool source, single, shares;
+    bool source, single, shares, stateless;
     bool has_open, has_flush, has_save, has_check;
 };
 

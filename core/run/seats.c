@@ -272,7 +272,7 @@ static bool lost_state(const struct supervisor *sup, const struct seat *seat)
     const struct job_stage *stage = sup->stages[seat->stage].job;
 
     return stage->desc.has_flush && !stage->desc.has_save &&
-           stage->from.count > 0 &&
+           !stage->desc.stateless && stage->from.count > 0 &&
            member_book(sup->segment, seat->member)->done > 0;
 }
 

@@ -137,6 +137,7 @@ static const weir_task tasks[] = {
         .check = file_write_check,
         .params = write_params,
         .outputs = "",
+        .stateless = true,
     },
     {
         .name = "append",

@@ -183,6 +183,9 @@ typedef struct weir_task {
     bool source; /* makes items from nothing */
     bool single; /* one worker; more is an error */
     bool shares; /* a source whose workers can part the work (weir_share) */
+    /* Its flush misses nothing when a worker before has died: it only tidies
+     * up, as a sink that syncs does. So without save, too, the run goes on. */
+    bool stateless;
 } weir_task;
 
 typedef struct weir_descriptor {

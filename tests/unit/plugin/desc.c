@@ -38,7 +38,11 @@ static const weir_task tasks[] = {
       .outputs = "x y",
       .largest = "size",
       .single = true },
-    { .name = "sink", .summary = "End", .run = run, .outputs = "" },
+    { .name = "sink",
+      .summary = "End",
+      .run = run,
+      .outputs = "",
+      .stateless = true },
     { .name = "plain",
       .summary = "Pass",
       .run = run,
@@ -107,12 +111,13 @@ START_TEST(outputs)
     ck_assert_int_eq(through(&tasks[1], &desc), 0);
     ck_assert_uint_eq(desc.outputs.count, 0);
     ck_assert_uint_eq(desc.params.count, 0);
+    ck_assert(desc.stateless && !desc.shares);
     ck_assert_ptr_null(desc.largest);
     task_desc_done(&desc);
     ck_assert_int_eq(through(&tasks[2], &desc), 0);
     ck_assert_uint_eq(desc.outputs.count, 1);
     ck_assert_str_eq(desc.outputs.at[0], "out");
-    ck_assert(desc.source && desc.shares);
+    ck_assert(desc.source && desc.shares && !desc.stateless);
     task_desc_done(&desc);
 }
 END_TEST

@@ -238,6 +238,8 @@ static const struct {
     { { TASK(.load = keep) }, "only one of save and load" },
     { { TASK(.shares = true) }, "is no source" },
     { { TASK(.shares = true, .source = true, .single = true) }, "single" },
+    { { TASK(.stateless = true, .save = keep, .load = keep) },
+      "stateless and saves" },
     { { TASK(.source = true, .outputs = "") }, "source without an output" },
     { { TASK(.outputs = "a  b") }, "parted by one space" },
     { { TASK(.outputs = " a") }, "parted by one space" },
