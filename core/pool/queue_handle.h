@@ -52,7 +52,8 @@ struct weir_queue {
     struct member *producer;  /* not NULL: registered */
     struct watch {
         struct member *member; /* NULL: no descriptor yet */
-        int bell, fd;          /* fd: what the program has; may be the bell */
+        int bell, clock;       /* clock: of a named queue; else -1 */
+        int fd;                /* what the program has; may be the bell */
         _Atomic uint64_t name;
     } watches[WATCHES];
 };

@@ -7,7 +7,11 @@
  * bell (shm/bell.h), which whoever makes a difference there rings. A call that
  * finds nothing looks anew and arms it; so the descriptor is readable from the
  * moment that there is something until a call of this handle found nothing.
- * A program's own is an epoll of the bell and its helper's end.
+ * A program's own is an epoll of the bell and its helper's end. That of a named
+ * queue is one of the bell and a clock: who only polls has to call now and
+ * then, because a call that finds nothing looks after the others; and without
+ * that nobody might, and a bell that a killed one did not ring be silent for
+ * ever.
  */
 #include "config.h"
 
@@ -15,16 +19,22 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "pool/pool.h"
 #include "pool/queue_handle.h"
+#include "queue/strangers.h"
 #include "shm/shm.h"
 
 /* In the lock of the handle. 1: there is something; 0; or a code. */
 static int look(weir_queue *queue, bool put, uint64_t bytes)
 {
     struct watch *watch = &queue->watches[put];
+    uint64_t ticks;
 
+    if (watch->clock >= 0)
+        (void)!read(watch->clock, &ticks, sizeof ticks);
     return member_watch(watch->member, QUEUE, put, watch->bell,
                         atomic_load(&watch->name), bytes);
 }
@@ -58,22 +68,42 @@ static int join_epoll(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int make_fd(const weir_queue *queue, int bell)
+static int open_clock(void)
 {
-    int fd, code;
+    const struct timespec part = { .tv_nsec = STRANGERS_LOOK_NS };
+    const struct itimerspec time = { part, part };
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
-    if (queue->context == NULL)
-        return bell;
-    fd = epoll_create1(EPOLL_CLOEXEC);
-    if (fd < 0)
+    if (fd >= 0 && timerfd_settime(fd, 0, &time, NULL) < 0)
+        fd_close(&fd);
+    return fd < 0 ? -errno : fd;
+}
+
+static int make_fd(const weir_queue *queue, struct watch *watch)
+{
+    int other, code;
+
+    if (queue->named)
+        other = watch->clock = open_clock();
+    else if (queue->context != NULL)
+        other = context_helper_fd(queue->context);
+    else
+        return watch->fd = watch->bell;
+    if (other < 0)
+        return other;
+    watch->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (watch->fd < 0)
         return -errno;
-    code = join_epoll(fd, bell);
-    if (code == 0)
-        code = join_epoll(fd, context_helper_fd(queue->context));
-    if (code == 0)
-        return fd;
-    fd_close(&fd);
-    return code;
+    code = join_epoll(watch->fd, watch->bell);
+    return code == 0 ? join_epoll(watch->fd, other) : code;
+}
+
+static void close_fds(struct watch *watch)
+{
+    if (watch->fd != watch->bell)
+        fd_close(&watch->fd);
+    fd_close(&watch->clock);
+    fd_close(&watch->bell);
 }
 
 static int watch_open(weir_queue *queue, bool put)
@@ -82,12 +112,12 @@ static int watch_open(weir_queue *queue, bool put)
     uint64_t name;
     int code = member_enter_any(queue->segment, 0, &watch->member);
 
-    watch->bell = watch->fd = -1;
+    watch->bell = watch->clock = watch->fd = -1;
     if (code < 0)
         return code == WEIR_EFULL ? -EAGAIN : code;
     code = watch->bell = bell_open(&name);
     if (code >= 0)
-        code = watch->fd = make_fd(queue, watch->bell);
+        code = make_fd(queue, watch);
     if (code >= 0) {
         atomic_store(&watch->name, name);
         code = look(queue, put, 1);
@@ -95,10 +125,7 @@ static int watch_open(weir_queue *queue, bool put)
     if (code >= 0)
         return 0;
     atomic_store(&watch->name, 0);
-    if (watch->fd >= 0 && watch->fd != watch->bell)
-        fd_close(&watch->fd);
-    if (watch->bell >= 0)
-        fd_close(&watch->bell);
+    close_fds(watch);
     member_leave(&watch->member);
     return code;
 }
@@ -131,9 +158,7 @@ void watches_free(weir_queue *queue, bool own)
             member_leave(&watch->member);
         else
             member_forget(&watch->member);
-        if (watch->fd != watch->bell)
-            fd_close(&watch->fd);
-        fd_close(&watch->bell);
+        close_fds(watch);
     }
 }
 

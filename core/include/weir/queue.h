@@ -448,6 +448,8 @@ enum weir_queue_side {
  * as one likes. It may be readable for nothing, since others take items, too;
  * it is never unreadable beside something, but for the time that a waker needs,
  * and up to a second when it is killed, is stopped, or has no descriptor left.
+ * Of a named queue it is readable four times a second at least, so that who
+ * polls looks after members that died: the call that finds nothing does that.
  * At the end (WEIR_ECLOSED) it stays readable; in the program that has the
  * context also when the helper is gone. Edge-triggered use must go on until
  * WEIR_EEMPTY.
