@@ -60,8 +60,11 @@ check_PROGRAMS += %D%/couple
 crash_scripts = \
 	%D%/put-get-killed.sh \
 	%D%/run-append.sh \
+	%D%/run-rename.sh \
 	%D%/run-stopped.sh \
 	%D%/run-words.sh
 TESTS += $(crash_scripts)
 LONG_TESTS += $(crash_scripts)
 EXTRA_DIST += $(crash_scripts)
+TESTS += %D%/points.sh
+EXTRA_DIST += %D%/points.sh %D%/points.list

@@ -13,9 +13,8 @@
 /* First: Check has a macro by a name of weir/plugin.h. */
 #include "pool/pool_host.h"
 
+#include "lib/points.h"
 #include "lib/suites.h"
-
-enum { POINTS_MOST = 256 };
 
 #define BOUND_NS (60 * NS_PER_S)
 
@@ -118,32 +117,12 @@ static void serve(const char *fault, uint32_t calls, uint32_t window)
 }
 
 /* All points that workers pass. */
-static unsigned learn_points(char points[][64], unsigned most)
+static void learn_points(struct points *points)
 {
-    char path[] = "/tmp/weir-points.XXXXXX", line[64];
-    unsigned count = 0;
-    FILE *file;
-    int fd = mkstemp(path);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(setenv("WEIR_FAULT_TRACE", path, 1), 0);
+    points_trace();
     serve(NULL, 500, 4);
     serve(NULL, 500, 1024);
-    unsetenv("WEIR_FAULT_TRACE");
-    file = fdopen(fd, "r");
-    ck_assert_ptr_nonnull(file);
-    while (fgets(line, sizeof line, file) != NULL) {
-        unsigned i = 0;
-
-        line[strcspn(line, "\n")] = '\0';
-        while (i < count && strcmp(points[i], line) != 0)
-            i++;
-        if (i == count && count < most)
-            strcpy(points[count++], line);
-    }
-    fclose(file);
-    unlink(path);
-    return count;
+    points_read(points);
 }
 
 /* Passed once in a worker's life, at its end: the last ones would die there
@@ -153,20 +132,20 @@ static bool is_last_step(const char *point)
     return strcmp(point, "pool.worker.closed") == 0;
 }
 
-START_TEST(points)
+START_TEST(at_each_point)
 {
-    static char names[POINTS_MOST][64];
-    unsigned count = learn_points(names, POINTS_MOST);
+    static struct points points;
 
-    printf("# %u points\n", count);
-    ck_assert_uint_gt(count, 25);
-    for (unsigned i = 0; i < count; i++) {
+    learn_points(&points);
+    printf("# %u points\n", points.count);
+    points_expect(&points, "tests/crash/pool.c");
+    for (unsigned i = 0; i < points.count; i++) {
         char fault[128];
 
         if (!is_long() && i % 3 != (unsigned)_i % 3)
             continue;
-        snprintf(fault, sizeof fault, "%.63s:%u:kill", names[i],
-                 is_last_step(names[i]) ? 1 : 60 + i % 7);
+        snprintf(fault, sizeof fault, "%.63s:%u:kill", points.at[i],
+                 is_last_step(points.at[i]) ? 1 : 60 + i % 7);
         serve(fault, is_long() ? 5000 : 500, i % 2 ? 4 : 1024);
     }
 }
@@ -179,7 +158,7 @@ static Suite *pool_suite(void)
 
     tcase_set_timeout(tcase, 1200);
     tcase_add_checked_fixture(tcase, children_setup, children_teardown);
-    tcase_add_loop_test(tcase, points, 0, is_long() ? 1 : 3);
+    tcase_add_loop_test(tcase, at_each_point, 0, is_long() ? 1 : 3);
     suite_add_tcase(suite, tcase);
     return suite;
 }

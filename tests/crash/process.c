@@ -3,7 +3,8 @@
  * process.c - d8 of Python's open questions, item 2: the parent dies before
  * its child is tied to it. A helper, nursery or child is stopped at each step
  * of its birth; then those above it are killed, in all combinations, and it is
- * let go on: nobody may be left.
+ * let go on: nobody may be left. And the helper or the nursery dies at each
+ * step of its work for a child: the program is told within a bound.
  */
 #include "config.h"
 
@@ -20,6 +21,7 @@
 
 #include <check.h>
 
+#include "lib/points.h"
 #include "lib/suites.h"
 #include "process/process.h"
 
@@ -44,6 +46,12 @@ static int sleep_on(weir_child *self)
     (void)self;
     while (pause() < 0)
         continue;
+    return 0;
+}
+
+static int end_well(weir_child *self)
+{
+    (void)self;
     return 0;
 }
 
@@ -187,6 +195,59 @@ START_TEST(d8_2_parent_dies_before_the_child_is_tied)
 }
 END_TEST
 
+/* A program whose child ends by itself, or is never there: all its calls come
+ * back, with the truth. */
+static int see_a_child_end(void)
+{
+    weir_process_options options = { .size = sizeof options, .run = end_well };
+    weir_context *context;
+    weir_process *process;
+    weir_exit end;
+    int code;
+
+    if (weir_context_open(NULL, &context, NULL) != 0 ||
+        weir_process_new(context, &options, &process, NULL) != 0)
+        return 1;
+    code = weir_process_start(process, NULL);
+    if (code == 0)
+        code = weir_process_join(process, BOUND_NS);
+    if (code == WEIR_ETIMEDOUT)
+        return 2;
+    /* Its end was seen, or nobody can tell any more. */
+    if (code == 0 && (weir_process_exit(process, &end) != 0 ||
+                      (end.kind == WEIR_EXIT_STATUS && end.code != 0)))
+        return 3;
+    weir_process_free(&process);
+    weir_context_close(&context);
+    return 0;
+}
+
+START_TEST(killed_at_work)
+{
+    static const char *const steps_of_work[] = { "nursery.forked",
+                                                 "nursery.reap",
+                                                 "helper.died" };
+    const char *step = steps_of_work[_i];
+    struct points points = { 0 };
+    char fault[64];
+    int status;
+    pid_t pid;
+
+    snprintf(fault, sizeof fault, "%s:1:kill", step);
+    points_trace();
+    pid = fork();
+    if (pid == 0) {
+        fault_start(fault, -1);
+        _exit(see_a_child_end());
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(status == 0, "%s: status 0x%x", step, status);
+    wait_none();
+    points_read(&points);
+    ck_assert_msg(points_has(&points, step), "nobody passes %s", step);
+}
+END_TEST
+
 static Suite *process_suite(void)
 {
     Suite *suite = suite_create("process");
@@ -196,6 +257,7 @@ static Suite *process_suite(void)
     tcase_add_checked_fixture(tcase, children_setup, children_teardown);
     tcase_add_loop_test(tcase, d8_2_parent_dies_before_the_child_is_tied, 0,
                         STEPS * 7);
+    tcase_add_loop_test(tcase, killed_at_work, 0, 3);
     suite_add_tcase(suite, tcase);
     return suite;
 }

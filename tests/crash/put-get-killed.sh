@@ -21,4 +21,12 @@ limit=600
 run "$couple" "$command" "$kills" 7
 exits 0 "every item of $kills kills"
 cat out
+
+# Between its write and its commit: the item comes again, and no other.
+faulty=$WEIR_BUILDDIR/tests/crash/weir
+seq 6 | weir put --create --close again
+WEIR_FAULT=get.written:3:kill "$faulty" get again >first
+is 'killed with the third in hand' $? 137
+weir get again >second
+is 'which comes again' "$(cat first second | tr '\n' ' ')" '1 2 3 3 4 5 6 '
 finish

@@ -9,11 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/base.h"
 #include "crash/flow.h"
+#include "lib/points.h"
 #include "lib/suites.h"
 
 static bool is_long(void)
@@ -91,16 +90,10 @@ END_TEST
 
 /* -------------------------------------------------------------- points ---- */
 
-/* All points that the flows pass, from a run that notes them. */
-static unsigned learn_points(char points[][64], unsigned most)
+/* All points that the flows pass. */
+static void learn_points(struct points *points)
 {
-    char path[] = "/tmp/weir-points.XXXXXX", line[64];
-    unsigned count = 0;
-    FILE *file;
-    int fd = mkstemp(path);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(setenv("WEIR_FAULT_TRACE", path, 1), 0);
+    points_trace();
     for (unsigned kind = FLOW_COPY; kind <= FLOW_PARTS; kind++) {
         struct flow flow = { .kind = kind,
                              .items = 200,
@@ -116,20 +109,7 @@ static unsigned learn_points(char points[][64], unsigned most)
 
         expect_whole(&flow);
     }
-    unsetenv("WEIR_FAULT_TRACE");
-    file = fdopen(fd, "r");
-    while (fgets(line, sizeof line, file) != NULL) {
-        unsigned i = 0;
-
-        line[strcspn(line, "\n")] = '\0';
-        while (i < count && strcmp(points[i], line) != 0)
-            i++;
-        if (i == count && count < most)
-            strcpy(points[count++], line);
-    }
-    fclose(file);
-    unlink(path);
-    return count;
+    points_read(points);
 }
 
 /* Somebody must have died under a lock before. */
@@ -139,14 +119,15 @@ static bool in_rebuild(const char *point)
 }
 
 /* Each member that passes it dies there, some times, then all goes on. */
-START_TEST(points)
+START_TEST(at_each_point)
 {
-    static char names[256][64];
-    unsigned count = learn_points(names, 256), kinds = FLOW_PARTS + 1;
+    static struct points points;
+    const unsigned kinds = FLOW_PARTS + 1;
 
-    printf("# %u points\n", count);
-    ck_assert_uint_gt(count, 30);
-    for (unsigned i = 0; i < count; i++) {
+    learn_points(&points);
+    printf("# %u points\n", points.count);
+    points_expect(&points, "tests/crash/queue.c");
+    for (unsigned i = 0; i < points.count; i++) {
         for (unsigned kind = 0; kind < kinds; kind++) {
             struct flow flow = { .kind = kind,
                                  .items = 400,
@@ -156,8 +137,8 @@ START_TEST(points)
                                  .outputs = 10,
                                  .workers = 3,
                                  .appenders = 2,
-                                 .point = names[i],
-                                 .also = in_rebuild(names[i])
+                                 .point = points.at[i],
+                                 .also = in_rebuild(points.at[i])
                                              ? "queue.ready.word:5:kill"
                                              : NULL,
                                  .nth = 1 + (i + kind) % 5,
@@ -291,7 +272,7 @@ static Suite *queue_suite(void)
     tcase_add_checked_fixture(test, children_setup, children_teardown);
     tcase_add_loop_test(test, undisturbed, 0, 4);
     tcase_add_loop_test(test, random_kills, 0, 24);
-    tcase_add_loop_test(test, points, 0, 1);
+    tcase_add_loop_test(test, at_each_point, 0, 1);
     tcase_add_loop_test(test, trickle, 0, 9);
     suite_add_tcase(suite, test);
     test = tcase_create("mutations");

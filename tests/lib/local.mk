@@ -4,8 +4,10 @@ EXTRA_DIST += %D%/cli.sh %D%/plugins.sh
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libtest.la
 %C%_libtest_la_SOURCES = \
-	%D%/main.c %D%/suites.h
-%C%_libtest_la_CPPFLAGS = $(UNIT_CPPFLAGS)
+	%D%/main.c %D%/suites.h \
+	%D%/points.c %D%/points.h
+%C%_libtest_la_CPPFLAGS = $(UNIT_CPPFLAGS) \
+	-DTEST_SRCDIR='"$(abs_srcdir)"'
 %C%_libtest_la_CFLAGS = $(UNIT_CFLAGS)
 
 # A host for one task: tests of plugins link it before libtest.la.

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Each named point of core has a test that kills there: points.list says which,
+# and is compared with the source. So who adds a point adds its test. (Those for
+# a mutation, which is wrong there, belong to it.)
+. "${0%/*}/../lib/cli.sh"
+
+list=$WEIR_SRCDIR/tests/crash/points.list
+grep -rhoE 'WEIR_POINT\("[^"]+"\)' "$WEIR_SRCDIR/core" "$WEIR_SRCDIR/plugins" |
+    cut -d '"' -f 2 | grep -v '\.mutant$' | sort -u >points
+sed -n 's/^\([a-z][^ ]*\) .*/\1/p' "$list" | sort -u >listed
+same 'all points, and no others, are listed' listed points
+
+# The name stands in the test, or the test learns names and is held to the list.
+while read -r point test _; do
+    case $point in '#'* | '') continue ;; esac
+    grep -qF "$point" "$WEIR_SRCDIR/$test" ||
+        grep -qF "points_expect(&points, \"$test\")" "$WEIR_SRCDIR/$test" ||
+        echo "$point $test"
+done <"$list" >missing
+is 'each is killed at by its test' "$(cat missing)" ''
+finish
