@@ -53,15 +53,26 @@ exits 0 'a program compiles and links by weir.pc'
 run env "LD_LIBRARY_PATH=$(pkg-config --variable=libdir weir)" ./program
 exits 0 'and runs'
 
-# One that uses queues, processes and pools
-# shellcheck disable=SC2046,SC2086
-run $cc ${WEIR_SANITIZE-} -Wall -Wextra -Werror \
-    "$WEIR_SRCDIR/tests/outoftree/library.c" -o library \
-    $(pkg-config $static --cflags --libs weir) -pthread
-exits 0 'a program with children, a queue and a pool compiles'
-run env "LD_LIBRARY_PATH=$(pkg-config --variable=libdir weir)" ./library
+# A project with a Makefile, and the same by autoconf: children, a queue, a pool
+cp -R "$WEIR_SRCDIR/tests/outoftree/sum" sum
+chmod -R u+w sum
+run make -s -C sum -f plain.mk "CC=$cc ${WEIR_SANITIZE-}" "STATIC=$static"
+exits 0 'a project with a Makefile builds'
+run env "LD_LIBRARY_PATH=$(pkg-config --variable=libdir weir)" sum/sum
 exits 0 'runs'
 is 'and gives what it should' "$(cat out)" 1001000
+if command -v autoreconf >/dev/null 2>&1; then
+    cd sum || exit 1
+    ok 'a project with autoconf is made' autoreconf -fi
+    ok 'finds weir' ./configure "--prefix=$work/own" \
+        "CC=$cc ${WEIR_SANITIZE-}" "PKG_CONFIG=pkg-config $static"
+    ok 'builds and installs' make -s install
+    cd ..
+    run env "LD_LIBRARY_PATH=$(pkg-config --variable=libdir weir)" own/bin/sum
+    is 'and gives the same' "$status $(cat out)" '0 1001000'
+else
+    skip 'a project with autoconf is made' 'autoconf is not installed'
+fi
 
 # A plugin by hand
 mkdir hand

@@ -1,4 +1,4 @@
-# tests/outoftree: what users of the installed tree get: a plugin and a program
+# tests/outoftree: what users of the installed tree get: a plugin and programs
 # built against it alone, headers, exported names.
 # A script: `TESTS += %D%/name.sh` and `EXTRA_DIST += %D%/name.sh`; it starts
 # with `. "${0%/*}/../lib/cli.sh"`.
@@ -9,8 +9,11 @@ outoftree_tests = \
 	%D%/symbols.sh
 TESTS += $(outoftree_tests)
 EXTRA_DIST += $(outoftree_tests) \
-	%D%/library.c \
 	%D%/part/Makefile.am \
 	%D%/part/configure.ac \
 	%D%/part/part.c \
-	%D%/part/part.yaml
+	%D%/part/part.yaml \
+	%D%/sum/Makefile.am \
+	%D%/sum/configure.ac \
+	%D%/sum/plain.mk \
+	%D%/sum/sum.c

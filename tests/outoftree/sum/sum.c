@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* library.c - a program that sees the installed tree alone: a child that fills
+/* sum.c - a program that sees the installed tree alone: a child that fills
  * a queue, and a pool that works on what comes out. Prints the sum. */
 #include <stdio.h>
 #include <stdlib.h>
