@@ -2,11 +2,13 @@
 /*
  * stop.c - the signals that a run obeys. Runs in the supervisor.
  *
- *   INT, TERM, HUP  once: sources end, what is in flight finishes. Twice:
- * leases are given back, and it ends now. Three times: all is killed. QUIT all
- * is killed at once TSTP            workers are stopped too (they stand in
- * groups of their own) and time limits stand still USR1            tells the
- * state now PIPE            ignored: a closed pipe is told by the writer
+ * INT, TERM, HUP: once, sources end, and what is in flight finishes; twice,
+ *     leases are given back, and it ends now; three times, all is killed.
+ * QUIT: all is killed at once.
+ * TSTP: workers are stopped, too (they stand in groups of their own), and time
+ *     limits stand still.
+ * USR1: tells the state now.
+ * PIPE: ignored; a closed pipe is told by the writer.
  *
  * In the end the command dies of the signal that stopped it.
  */

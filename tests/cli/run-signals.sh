@@ -12,9 +12,11 @@ export WEIR_PLUGIN_PATH
 env --default-signal true 2>/dev/null ||
     skip_all "env cannot reset signals, which a shell's background ignores"
 
-# Starts a run in the background: $runner is the supervisor.
+# Starts a run in the background: $runner is the supervisor. Whoever waits for
+# what it says shall not find what the one before has said.
 start() {
-    env --default-signal weir run "$@" >out 2>err &
+    rm -f out err
+    env --default-signal weir run "$@" <"${input:-/dev/null}" >out 2>err &
     runner=$!
 }
 
@@ -61,8 +63,7 @@ stages:
   - { name: do, task: bad.do, from: stdin, to: stdout }
 YAML
 printf 'pass\nslow 1000\nsleep\n' >in
-env --default-signal weir run busy.yaml <in >out 2>err &
-runner=$!
+input=in start busy.yaml
 until_true 20 has slow out
 kill -INT $runner
 until_true 20 has 'stopping: finishing' err
@@ -77,8 +78,7 @@ exits 130 "Ctrl-C twice ends it now"
 like "what was in hand is left" err 'left 1'
 
 printf 'pass\nstubborn\n' >in
-env --default-signal weir run busy.yaml <in >out 2>err &
-runner=$!
+input=in start busy.yaml
 _working() {
     kill -USR1 $runner && grep -q 'do.[12]: pid [0-9]*, item' err
 }
