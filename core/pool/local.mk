@@ -13,6 +13,7 @@ libweir_internal_la_SOURCES += \
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
 	%D%/pool_result.c \
+	%D%/pool_seats.c \
 	%D%/pool_serve.c %D%/pool_serve.h \
 	%D%/pool_submit.c \
 	%D%/pool_trace.c \

@@ -54,6 +54,12 @@ static int check_ranges(const weir_pool_options *known, weir_error *err)
     if (known->workers > WORKERS_MOST)
         return error_set(err, WEIR_EINVAL, "%u workers; at most %d",
                          known->workers, WORKERS_MOST);
+    if (known->workers_most > WORKERS_MOST)
+        return error_set(err, WEIR_EINVAL, "workers_most is %u; at most %d",
+                         known->workers_most, WORKERS_MOST);
+    if (known->workers_most > 0 && known->workers > known->workers_most)
+        return error_set(err, WEIR_EINVAL, "%u workers; workers_most is %u",
+                         known->workers, known->workers_most);
     if (known->retries > RETRIES_MOST)
         return error_set(err, WEIR_EINVAL, "%u retries; at most %d",
                          known->retries, RETRIES_MOST);
@@ -64,9 +70,37 @@ static int check_ranges(const weir_pool_options *known, weir_error *err)
         return error_set(err, WEIR_EINVAL,
                          "a bound of %llu bytes; at most 64 GiB",
                          (unsigned long long)known->bytes);
-    if (known->limit_ns < 0 || known->grace_ns < 0)
+    if (known->limit_ns < 0 || known->grace_ns < 0 || known->recycle_age_ns < 0)
         return error_set(err, WEIR_EINVAL, "a negative time limit");
     return 0;
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_workers(weir_pool_options *known)
+{
+    const uint32_t processors = lesser(processors_usable(), WORKERS_MOST);
+
+    if (known->workers == 0)
+        known->workers = known->workers_most > 0
+                             ? lesser(processors, known->workers_most)
+                             : processors;
+    if (known->workers_most == 0)
+        known->workers_most = known->workers > processors ? known->workers
+                                                          : processors;
+}
+
+/* Those that are to follow others open beside them. */
+static uint32_t seats_of(const weir_pool_options *known)
+{
+    bool recycles = known->recycle > 0 || known->recycle_age_ns > 0 ||
+                    known->recycle_bytes > 0;
+
+    return known->workers_most +
+           (recycles ? lesser(known->workers_most, SPARE_SEATS) : 0);
 }
 
 static int known_options(const weir_pool_options *options,
@@ -82,10 +116,7 @@ static int known_options(const weir_pool_options *options,
     code = check_ranges(known, err);
     if (code != 0)
         return code;
-    if (known->workers == 0)
-        known->workers = processors_usable();
-    if (known->workers > WORKERS_MOST)
-        known->workers = WORKERS_MOST;
+    set_workers(known);
     if (known->window == 0)
         known->window = WINDOW_DEFAULT;
     if (known->bytes == 0)
@@ -119,12 +150,16 @@ static int write_plan(const weir_pool_options *known, struct buf *bytes)
         .workers = known->workers,
         .retries = known->retries,
         .recycle = known->recycle,
+        .workers_most = known->workers_most,
+        .seats = seats_of(known),
         .function_count = (uint32_t)known->function_count,
         .traces = board_traces(known->window),
         .open = address_of(known->open),
         .close = address_of(known->close),
         .limit_ns = known->limit_ns,
         .grace_ns = known->grace_ns,
+        .recycle_age_ns = known->recycle_age_ns,
+        .recycle_bytes = known->recycle_bytes,
         .result_bytes = result_bytes(known),
         .argument_size = known->argument_size,
     };
@@ -141,18 +176,19 @@ static int ask_open(weir_pool *pool, const weir_pool_options *known,
 {
     CLEANUP_BUF struct buf bytes = { 0 };
     struct context_reply reply = { .fd = -1 };
-    int fds[START_FDS];
+    int fds[OPEN_FDS];
     CLEANUP_FD int board = -1;
     int code = write_plan(known, &bytes);
 
     if (code == 0)
-        code = board_create(&pool->board, board_traces(known->window), &board);
+        code = board_create(&pool->board, seats_of(known),
+                            board_traces(known->window), &board);
     fds[START_SEGMENT] = segment_fd(pool->segment);
     fds[START_BOARD] = board;
 
     if (code == 0)
         code = context_request(pool->context, &pool_service, bytes.data,
-                               bytes.size, fds, START_FDS, &reply);
+                               bytes.size, fds, OPEN_FDS, &reply);
     if (code == 0 && reply.data.size != sizeof pool->id)
         code = WEIR_EBROKEN;
     if (code == 0)
@@ -170,7 +206,7 @@ static int ask_open(weir_pool *pool, const weir_pool_options *known,
 /* Each worker may be about to put away a batch that has its results. */
 static uint32_t call_slots(const weir_pool_options *known)
 {
-    uint32_t slots = known->window + known->workers * LEASE_MOST;
+    uint32_t slots = known->window + known->workers_most * LEASE_MOST;
 
     return slots < CAPACITY_MOST ? slots : CAPACITY_MOST;
 }
@@ -185,16 +221,16 @@ static int make_segment(weir_pool *pool, const weir_pool_options *known,
     };
     const struct segment_plan plan = { .queues = queues,
                                        .queue_count = POOL_QUEUES,
-                                       .member_count = known->workers + 3 };
+                                       .member_count = seats_of(known) + 3 };
     int code = segment_create(&plan, &pool->segment, err);
 
     if (code != 0)
         return code;
-    code = member_enter(pool->segment, known->workers, &pool->submitter);
+    code = member_enter(pool->segment, pool->seats, &pool->submitter);
     if (code == 0)
-        code = member_enter(pool->segment, known->workers + 1, &pool->reader);
+        code = member_enter(pool->segment, pool->seats + 1, &pool->reader);
     if (code == 0)
-        code = member_enter(pool->segment, known->workers + 2, &pool->picker);
+        code = member_enter(pool->segment, pool->seats + 2, &pool->picker);
     return code == 0 ? 0 : error_sys(err, code, "cannot make a pool");
 }
 
@@ -217,6 +253,7 @@ static void init_locks(weir_pool *pool)
 
     pthread_mutex_init(&pool->lock, NULL);
     pthread_mutex_init(&pool->picking, NULL);
+    pthread_mutex_init(&pool->resizing, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&pool->moved, &attr);
@@ -246,6 +283,7 @@ void pool_unref(weir_pool *pool)
     if (pool->process == fork_self()) {
         pthread_mutex_destroy(&pool->lock);
         pthread_mutex_destroy(&pool->picking);
+        pthread_mutex_destroy(&pool->resizing);
         pthread_cond_destroy(&pool->moved);
         pthread_cond_destroy(&pool->turn);
     }
@@ -279,7 +317,9 @@ int weir_pool_new(weir_context *context, const weir_pool_options *options,
     context_ref(context);
     pool->process = fork_self();
     atomic_init(&pool->refs, 1);
-    pool->workers = known.workers;
+    atomic_init(&pool->workers, known.workers);
+    pool->workers_most = known.workers_most;
+    pool->seats = seats_of(&known);
     pool->window = known.window;
     pool->bytes = known.bytes;
     pool->function_count = (uint32_t)known.function_count;
@@ -375,7 +415,39 @@ int weir_pool_workers(const weir_pool *pool)
 {
     int code = pool_check(pool);
 
-    return code != 0 ? code : (int)pool->workers;
+    return code != 0 ? code : (int)atomic_load(&pool->workers);
+}
+
+static int ask_resize(weir_pool *pool, uint64_t workers)
+{
+    struct {
+        struct pool_question head;
+        uint64_t workers;
+    } question = { { .word = POOL_RESIZE, .id = pool->id }, workers };
+
+    return context_request(pool->context, &pool_service, &question,
+                           sizeof question, NULL, 0, NULL);
+}
+
+/* What the helper was told last is what stands in the handle. */
+int weir_pool_resize(weir_pool *pool, unsigned workers)
+{
+    int code = pool_check(pool);
+
+    if (code != 0)
+        return code;
+    if (workers < 1 || workers > pool->workers_most)
+        return WEIR_EINVAL;
+    pthread_mutex_lock(&pool->resizing);
+    pthread_mutex_lock(&pool->lock);
+    code = state_code(pool);
+    pthread_mutex_unlock(&pool->lock);
+    if (code == 0)
+        code = ask_resize(pool, workers);
+    if (code == 0)
+        atomic_store(&pool->workers, workers);
+    pthread_mutex_unlock(&pool->resizing);
+    return code;
 }
 
 int weir_pool_free(weir_pool **pool)

@@ -16,6 +16,7 @@
  *   pool_worker.c   in a worker
  *   pool_call.c     what a function calls there
  *   pool_serve.c    in the helper
+ *   pool_seats.c    there: how many workers, and who follows whom
  *   pool_halt.c     there: stops one call
  *   pool_board.c    what workers write up for others to read
  *   pool_crash.c    in a worker: its stack, when it crashes

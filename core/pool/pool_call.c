@@ -50,6 +50,10 @@ static int stage(struct worker *worker, const struct stage_spec *spec,
         if (code == 0)
             code = turn_stage(member, spec, out);
         turn_unclaim(member, &room, 1);
+        if (code == WEIR_ECANCELED) {
+            worker_go_on(worker);
+            code = WEIR_EFULL;
+        }
     } while (code == WEIR_EFULL);
     member_set_waiting(member, 0);
     return code;
@@ -63,6 +67,18 @@ int worker_stage(struct worker *worker, uint64_t root, uint64_t path,
     };
 
     return stage(worker, &spec, out);
+}
+
+void worker_go_on(struct worker *worker)
+{
+    member_cancel(worker->segment, worker->start.seat, false);
+}
+
+unsigned worker_count(const struct worker *worker)
+{
+    uint32_t count = atomic_load(&worker->board.head->workers);
+
+    return count > 0 && count <= WORKERS_MOST ? count : 1;
 }
 
 void worker_drop(struct worker *worker)
@@ -229,8 +245,12 @@ static void call_log(weir_call *call, int level, const char *format,
 static void call_share(weir_call *call, unsigned *index_out,
                        unsigned *count_out)
 {
-    *index_out = worker_of(call)->start.number;
-    *count_out = worker_of(call)->plan.workers;
+    const struct worker *worker = worker_of(call);
+    unsigned count = worker_count(worker);
+
+    /* One of those that are too many may still be here. */
+    *index_out = worker->start.number;
+    *count_out = count > *index_out ? count : *index_out + 1;
 }
 
 static bool call_stopping(weir_call *call)

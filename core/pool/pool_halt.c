@@ -23,7 +23,7 @@ bool hand_has(const struct served *pool, const struct hand *hand, uint64_t root)
 {
     struct member_sample sample;
 
-    member_sample(pool->segment, (unsigned)(hand - pool->hands), &sample);
+    member_sample(pool->segment, hand_seat(pool, hand), &sample);
     return sample.in_hand && sample.root == root && sample.process == hand->pid;
 }
 
@@ -92,7 +92,7 @@ void hand_check_limit(struct served *pool, struct hand *hand, int64_t now_ns)
 {
     struct member_sample sample;
 
-    member_sample(pool->segment, (unsigned)(hand - pool->hands), &sample);
+    member_sample(pool->segment, hand_seat(pool, hand), &sample);
     if (hand->pid <= 0 || !sample.in_hand || sample.waiting != 0 ||
         sample.turn != hand->turn) {
         hand->turn = sample.turn;

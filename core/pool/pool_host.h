@@ -65,7 +65,8 @@ struct weir_pool {
     pid_t process; /* whose handle it is */
     atomic_uint refs;
     uint64_t id; /* the helper's */
-    uint32_t workers, window, function_count;
+    _Atomic uint32_t workers;
+    uint32_t workers_most, seats, window, function_count;
     uint64_t bytes;
     int64_t limit_ns;
     uint32_t retries;
@@ -74,6 +75,7 @@ struct weir_pool {
     struct board board;
     struct member *submitter, *reader, *picker;
     pthread_mutex_t picking;
+    pthread_mutex_t resizing; /* one at a time */
 
     pthread_mutex_t lock;
     pthread_cond_t moved;

@@ -4,9 +4,9 @@
  *
  * When a worker has been reaped its turn is undone or finished, the call that
  * it had in hand gets the cause, and then its successor is forked into the
- * same entry. That comes after the reaping, and not before as everywhere else:
- * the cause is the exit status, and who leases that call next gives it as the
- * result.
+ * same entry, unless one stands ready in another (pool_seats.c). That comes
+ * after the reaping, and not before as everywhere else: the cause is the exit
+ * status, and who leases that call next gives it as the result.
  *
  * A pool is over when no worker is left and none will come; then its results
  * are closed, which is how the program sees it.
@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "pool/pool.h"
 #include "pool/pool_crash.h"
@@ -66,7 +68,7 @@ static struct served *pool_of_hand(const struct server *server, uint64_t id,
 {
     struct served *pool = pool_of(server, id >> 16);
 
-    if (pool == NULL || (id & 0xffff) >= pool->plan.workers)
+    if (pool == NULL || (id & 0xffff) >= pool->plan.seats)
         return NULL;
     *hand_out = &pool->hands[id & 0xffff];
     return pool;
@@ -81,7 +83,11 @@ static void free_pool(struct server *server, struct served *pool)
         if (server->pools.at[i] == pool)
             server->pools.at[i] = server->pools.at[--server->pools.count];
     segment_free(&pool->segment);
+    board_done(&pool->board);
     fd_close(&pool->board_fd);
+    if (pool->bell_fd >= 0)
+        helper_unwatch(server->helper, pool->bell_fd);
+    fd_close(&pool->bell_fd);
     buf_done(&pool->order);
     free(pool->hands);
     free(pool);
@@ -89,7 +95,7 @@ static void free_pool(struct server *server, struct served *pool)
 
 static void signal_all(struct served *pool, int signal)
 {
-    for (unsigned i = 0; i < pool->plan.workers; i++) {
+    for (unsigned i = 0; i < pool->plan.seats; i++) {
         pid_t pid = pool->hands[i].pid;
 
         if (pid <= 0)
@@ -109,11 +115,9 @@ static void end_pool(struct served *pool, int code, const char *reason)
     pool->code = code;
     if (reason != NULL)
         snprintf(pool->reason, sizeof pool->reason, "%s", reason);
-    for (unsigned i = 0; i < pool->plan.workers; i++) {
-        if (pool->hands[i].again_ns == 0)
-            continue;
-        pool->hands[i].again_ns = 0;
-        pool->live--;
+    for (unsigned i = 0; i < pool->plan.seats; i++) {
+        if (pool->hands[i].again_ns != 0)
+            seats_give(pool, &pool->hands[i]);
     }
     signal_all(pool, SIGTERM);
     pool->kill_ns = clock_deadline(pool->plan.grace_ns);
@@ -139,22 +143,30 @@ static void look_for_end(struct server *server, struct served *pool)
 /* -------------------------------------------------------------- workers ----
  */
 
-/* @hand is among pool->live already. */
-static void fork_hand(struct server *server, struct served *pool,
-                      struct hand *hand)
+/* Who comes for another one waits until that has left. */
+void hand_fork(struct served *pool, struct hand *hand)
 {
-    const struct pool_start start = { (uint32_t)(hand - pool->hands),
-                                      ++hand->generation };
+    const unsigned seat = hand_seat(pool, hand);
+    const struct pool_start start = { .seat = seat,
+                                      .generation = ++hand->generation,
+                                      .number = hand->number };
     const int fds[START_FDS] = { [START_SEGMENT] = segment_fd(pool->segment),
-                                 [START_BOARD] = pool->board_fd };
+                                 [START_BOARD] = pool->board_fd,
+                                 [START_BELL] = pool->bell_fd };
     int code;
 
     hand->halt = HALT_NO;
     hand->signaled = false;
     hand->again_ns = 0;
+    seat_init(&pool->board, seat, hand->generation,
+              hand->before != NULL ? SEAT_WAIT : SEAT_SERVE);
+    if (hand->before != NULL)
+        seat_set_heir(&pool->board, hand_seat(pool, hand->before), seat,
+                      hand->generation);
     memcpy(pool->order.data, &start, sizeof start);
-    code = helper_fork(server->helper, &pool_service, hand_id(pool, hand),
-                       pool->order.data, pool->order.size, fds, START_FDS);
+    code = helper_fork(pool->server->helper, &pool_service, hand_id(pool, hand),
+                       pool->order.data, pool->order.size, fds,
+                       pool->bell_fd >= 0 ? START_FDS : START_BELL);
     if (code != 0)
         hand->again_ns = clock_deadline(AGAIN_NS);
 }
@@ -172,7 +184,7 @@ static void forked(void *state, uint64_t id, int code, pid_t pid, int pidfd)
     first = hand->first;
     hand->first = false;
     hand->pid = code == 0 ? pid : 0;
-    hand->since_ns = clock_now();
+    hand->since_ns = hand->born_ns = clock_now();
     if (code != 0) {
         hand->again_ns = clock_deadline(AGAIN_NS);
         if (first)
@@ -180,10 +192,10 @@ static void forked(void *state, uint64_t id, int code, pid_t pid, int pidfd)
     }
     if (pool->state == POOL_ENDS && code == 0)
         kill(-pid, SIGKILL); /* it was ordered before that */
-    if (pool->state == POOL_ENDS && code != 0 && hand->again_ns != 0) {
-        hand->again_ns = 0;
-        pool->live--;
-    }
+    if ((pool->state == POOL_ENDS || hand->goes) && hand->again_ns != 0)
+        seats_give(pool, hand);
+    if (code != 0 && pool->state == POOL_RUNS)
+        seats_fit(pool);
     if (first && --pool->to_fork == 0 && pool->state == POOL_RUNS) {
         helper_answer(server->helper, pool->tag, 0, &pool->id, sizeof pool->id,
                       NULL, 0);
@@ -192,10 +204,9 @@ static void forked(void *state, uint64_t id, int code, pid_t pid, int pidfd)
     look_for_end(server, pool);
 }
 
-static enum phase phase_of(const struct served *pool, const struct hand *hand)
+enum phase hand_phase(const struct served *pool, const struct hand *hand)
 {
-    const struct book *book = member_book(pool->segment,
-                                          (unsigned)(hand - pool->hands));
+    const struct book *book = member_book(pool->segment, hand_seat(pool, hand));
 
     if (book->ordinal >> 8 != hand->generation)
         return PHASE_STARTING;
@@ -207,11 +218,11 @@ static bool opened_since(struct served *pool)
 {
     bool any = false;
 
-    for (unsigned i = 0; i < pool->plan.workers; i++) {
+    for (unsigned i = 0; i < pool->plan.seats; i++) {
         struct hand *hand = &pool->hands[i];
 
         if (hand->opened != hand->generation &&
-            phase_of(pool, hand) >= PHASE_SERVING) {
+            hand_phase(pool, hand) >= PHASE_WAITING) {
             hand->opened = hand->generation;
             any = true;
         }
@@ -226,7 +237,7 @@ static void recover(struct server *server, struct served *pool,
     enum cause cause = CAUSE_SIGNAL;
     int code = exit->code;
 
-    member_sample(pool->segment, (unsigned)(hand - pool->hands), &sample);
+    member_sample(pool->segment, hand_seat(pool, hand), &sample);
     if (hand->signaled && hand->over_limit && sample.in_hand &&
         sample.root == hand->halt_root)
         cause = CAUSE_LIMIT;
@@ -235,8 +246,8 @@ static void recover(struct server *server, struct served *pool,
     else if (!exit->signaled)
         cause = CAUSE_EXIT;
     segment_care(pool->segment, server->helper);
-    if (member_recover(pool->segment, (unsigned)(hand - pool->hands), cause,
-                       code, NULL) == WEIR_EBROKEN)
+    if (member_recover(pool->segment, hand_seat(pool, hand), cause, code,
+                       NULL) == WEIR_EBROKEN)
         end_pool(pool, WEIR_EBROKEN, "the pool's shared memory is damaged");
 }
 
@@ -273,17 +284,13 @@ static void reaped(void *state, uint64_t id, pid_t pid,
         return;
     hand->pid = 0;
     recover(server, pool, hand, exit);
-    phase = phase_of(pool, hand);
+    phase = hand_phase(pool, hand);
     if (phase == PHASE_OPENING ||
         (phase == PHASE_STARTING && !exit->signaled && !exit->lost))
         count_unfit(pool, phase, exit);
-    else if (phase >= PHASE_SERVING && opened_since(pool))
+    else if (phase >= PHASE_WAITING && opened_since(pool))
         pool->unfit = 0;
-    if (pool->state == POOL_RUNS ||
-        (pool->state == POOL_CLOSES && phase != PHASE_CLOSING))
-        fork_hand(server, pool, hand);
-    else
-        pool->live--;
+    seats_reaped(pool, hand);
     look_for_end(server, pool);
 }
 
@@ -295,25 +302,24 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t pool_tick(struct server *server, struct served *pool,
-                         int64_t now_ns)
+static int64_t pool_tick(struct served *pool, int64_t now_ns)
 {
-    int64_t next = FOREVER;
+    int64_t next = seats_look(pool, now_ns);
 
     if (pool->kill_ns != 0 && now_ns >= pool->kill_ns) {
         signal_all(pool, SIGKILL);
         pool->kill_ns = 0;
     } else if (pool->kill_ns != 0) {
-        next = pool->kill_ns - now_ns;
+        next = least(next, pool->kill_ns - now_ns);
     }
-    for (unsigned i = 0; i < pool->plan.workers; i++) {
+    for (unsigned i = 0; i < pool->plan.seats; i++) {
         struct hand *hand = &pool->hands[i];
 
         if (pool->watch_ns > 0)
             hand_check_limit(pool, hand, now_ns);
         next = least(next, hand_see_halt(pool, hand, now_ns));
         if (hand->again_ns != 0 && now_ns >= hand->again_ns)
-            fork_hand(server, pool, hand);
+            hand_fork(pool, hand);
         if (hand->again_ns != 0)
             next = least(next, hand->again_ns - now_ns);
     }
@@ -335,7 +341,7 @@ static int64_t tick(void *state, int64_t now_ns)
 
         if (care && segment_sleepers(pool->segment))
             segment_care(pool->segment, server->helper);
-        next = least(next, pool_tick(server, pool, now_ns));
+        next = least(next, pool_tick(pool, now_ns));
     }
     return server->pools.count == 0
                ? FOREVER
@@ -361,17 +367,42 @@ static bool functions_are_there(const struct pool_plan *plan,
     return good;
 }
 
-static int fill_pool(struct served *pool, const struct helper_request *request)
+static void rung(void *arg, int fd)
+{
+    uint64_t times;
+
+    if (read(fd, &times, sizeof times) == sizeof times)
+        seats_look(arg, clock_now());
+}
+
+/* Where workers are replaced while they live, they say what they wish. */
+static int hang_bell(struct server *server, struct served *pool)
+{
+    if (pool->plan.recycle == 0 && pool->plan.recycle_age_ns == 0 &&
+        pool->plan.recycle_bytes == 0)
+        return 0;
+    pool->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (pool->bell_fd < 0)
+        return -errno;
+    return helper_watch(server->helper, pool->bell_fd, rung, pool);
+}
+
+static int fill_pool(struct server *server, struct served *pool,
+                     const struct helper_request *request)
 {
     const struct pool_start start = { 0 };
     const char *plan = (const char *)request->data +
                        sizeof(struct pool_question);
     size_t size = request->size - sizeof(struct pool_question);
+    int code;
 
-    if (size < sizeof pool->plan || request->fd_count != START_FDS)
+    if (size < sizeof pool->plan || request->fd_count != OPEN_FDS)
         return WEIR_EINVAL;
     memcpy(&pool->plan, plan, sizeof pool->plan);
-    if (pool->plan.workers < 1 || pool->plan.workers > WORKERS_MOST ||
+    if (pool->plan.workers < 1 || pool->plan.workers_most > WORKERS_MOST ||
+        pool->plan.workers > pool->plan.workers_most ||
+        pool->plan.seats < pool->plan.workers_most ||
+        pool->plan.seats > WORKERS_MOST + SPARE_SEATS ||
         pool->plan.function_count > FUNCTIONS_MOST ||
         size != sizeof pool->plan +
                     pool->plan.function_count * sizeof(uint64_t) +
@@ -380,13 +411,18 @@ static int fill_pool(struct served *pool, const struct helper_request *request)
     if (!functions_are_there(&pool->plan,
                              (const uint64_t *)(plan + sizeof pool->plan)))
         return WEIR_ESTATE;
-    pool->hands = calloc(pool->plan.workers, sizeof *pool->hands);
+    pool->hands = calloc(pool->plan.seats, sizeof *pool->hands);
     buf_add(&pool->order, &start, sizeof start);
     if (buf_add(&pool->order, plan, size) != 0 || pool->hands == NULL)
         return WEIR_ENOMEM;
     pool->board_fd = request->fds[START_BOARD];
     request->fds[START_BOARD] = -1;
-    return segment_attach(request->fds[START_SEGMENT], &pool->segment, NULL);
+    code = board_map(&pool->board, pool->plan.seats, pool->plan.traces,
+                     pool->board_fd);
+    if (code == 0)
+        code = segment_attach(request->fds[START_SEGMENT], &pool->segment,
+                              NULL);
+    return code == 0 ? hang_bell(server, pool) : code;
 }
 
 static int open_pool(struct server *server,
@@ -397,8 +433,9 @@ static int open_pool(struct server *server,
 
     if (pool == NULL)
         return WEIR_ENOMEM;
-    pool->board_fd = -1;
-    code = fill_pool(pool, request);
+    pool->server = server;
+    pool->board_fd = pool->bell_fd = -1;
+    code = fill_pool(server, pool, request);
     place = code == 0 ? VEC_ADD(&server->pools) : NULL;
     if (place == NULL) {
         free_pool(server, pool);
@@ -408,10 +445,13 @@ static int open_pool(struct server *server,
     pool->id = ++server->ids;
     pool->tag = request->tag;
     pool->watch_ns = pool->plan.limit_ns;
-    pool->live = pool->to_fork = pool->plan.workers;
-    for (unsigned i = 0; i < pool->plan.workers; i++) {
-        pool->hands[i].first = true;
-        fork_hand(server, pool, &pool->hands[i]);
+    pool->wanted = pool->to_fork = pool->plan.workers;
+    atomic_store(&pool->board.head->workers, pool->wanted);
+    for (unsigned i = 0; i < pool->wanted; i++) {
+        struct hand *hand = seats_take(pool, i);
+
+        hand->first = true;
+        hand_fork(pool, hand);
     }
     return HELPER_LATER;
 }
@@ -437,7 +477,7 @@ static int stop_calls(struct served *pool, const struct helper_request *request)
         uint64_t ticket;
 
         memcpy(&ticket, at + sizeof stop + i * sizeof ticket, sizeof ticket);
-        for (unsigned k = 0; k < pool->plan.workers; k++)
+        for (unsigned k = 0; k < pool->plan.seats; k++)
             if (hand_has(pool, &pool->hands[k], ticket))
                 hand_stop(&pool->hands[k], ticket, stop.grace_ns, false);
     }
@@ -457,6 +497,24 @@ static int watch(struct served *pool, const struct helper_request *request)
         watch_ns = LIMIT_LEAST_NS;
     if (pool->watch_ns == 0 || watch_ns < pool->watch_ns)
         pool->watch_ns = watch_ns;
+    return 0;
+}
+
+static int resize(struct served *pool, const struct helper_request *request)
+{
+    uint64_t workers;
+
+    if (request->size != sizeof(struct pool_question) + sizeof workers)
+        return WEIR_EINVAL;
+    memcpy(&workers, (const char *)request->data + sizeof(struct pool_question),
+           sizeof workers);
+    if (workers < 1 || workers > pool->plan.workers_most)
+        return WEIR_EINVAL;
+    if (pool->state != POOL_RUNS)
+        return WEIR_ECLOSED;
+    pool->wanted = (unsigned)workers;
+    atomic_store(&pool->board.head->workers, pool->wanted);
+    seats_fit(pool);
     return 0;
 }
 
@@ -494,6 +552,9 @@ static int request(void *state, const struct helper_request *request,
         break;
     case POOL_STOP:
         code = stop_calls(pool, request);
+        break;
+    case POOL_RESIZE:
+        code = resize(pool, request);
         break;
     case POOL_WATCH:
         code = watch(pool, request);

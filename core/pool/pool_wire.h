@@ -15,9 +15,9 @@
  * that has is marked, so that nobody runs it again, and then its worker is
  * stopped by the helper: whoever leases it next says so in its result.
  *
- * Members: workers 0 to n - 1; then the program's three, one that submits, one
- * that reads results, one that takes calls back; each is used by one thread at
- * a time.
+ * Members: one for each seat of a worker (pool_board.h); then the program's
+ * three, one that submits, one that reads results, one that takes calls back;
+ * each is used by one thread at a time.
  */
 #ifndef POOL_POOL_WIRE_H
 #define POOL_POOL_WIRE_H
@@ -86,6 +86,7 @@ static inline int reply_code(uint64_t path)
 enum phase {
     PHASE_STARTING, /* not there yet */
     PHASE_OPENING,
+    PHASE_WAITING, /* it has opened, and waits for its turn */
     PHASE_SERVING,
     PHASE_CLOSING, /* it ends by itself */
 };
@@ -101,22 +102,29 @@ struct pool_plan {
     uint32_t workers;
     uint32_t retries;
     uint32_t recycle; /* 0: never */
+    uint32_t workers_most;
+    uint32_t seats;
     uint32_t function_count;
-    uint32_t traces; /* of the board */
-    uint32_t zero;
-    uint64_t open, close; /* 0: none */
-    int64_t limit_ns;     /* 0: none */
-    int64_t grace_ns;     /* between SIGTERM and SIGKILL */
+    uint32_t traces;        /* of the board */
+    uint64_t open, close;   /* 0: none */
+    int64_t limit_ns;       /* 0: none */
+    int64_t grace_ns;       /* between SIGTERM and SIGKILL */
+    int64_t recycle_age_ns; /* 0: never */
+    uint64_t recycle_bytes; /* 0: never */
     uint64_t result_bytes;
     uint64_t argument_size;
 };
 
 /* What stands before the plan in the order of one worker; its descriptors: the
- * segment, the board. */
-enum { START_SEGMENT, START_BOARD, START_FDS };
+ * segment, the board, and an eventfd that wakes the helper, to look at the
+ * board. */
+enum { START_SEGMENT, START_BOARD, START_BELL, START_FDS };
+enum { OPEN_FDS = START_BELL };
 struct pool_start {
-    uint32_t number;
+    uint32_t seat;
     uint32_t generation;
+    uint32_t number; /* which of the pool's workers: its heir has the same */
+    uint32_t zero;
 };
 
 enum pool_word {
@@ -127,8 +135,9 @@ enum pool_word {
     POOL_REASON,    /* answer: its code, and the sentence, when it ended by
                      * itself; else 0 */
     POOL_FREED,
-    POOL_STOP,  /* pool_stop: whoever has these calls in hand */
-    POOL_WATCH, /* u64 ns: the shortest limit of a call so far */
+    POOL_STOP,   /* pool_stop: whoever has these calls in hand */
+    POOL_WATCH,  /* u64 ns: the shortest limit of a call so far */
+    POOL_RESIZE, /* u64: so many workers from now on */
 };
 
 struct pool_question {
@@ -148,6 +157,7 @@ enum {
     UNFIT_MOST = 3, /* as often in a row may `open` fail */
     FUNCTIONS_MOST = 256,
     WORKERS_MOST = 1024,
+    SPARE_SEATS = 16, /* at most, for those that follow others */
     ARGUMENT_MOST = 128 << 10,
 };
 

@@ -19,8 +19,12 @@
 #include "pool/pool_crash.h"
 #include "pool/pool_wire.h"
 #include "pool/pool_worker.h"
+#include "shm/memory.h"
 
 #define TURN_NS (50 * NS_PER_US)
+
+/* How often a worker looks at its own size, where that matters. */
+#define LOOK_NS NS_PER_MS
 
 enum {
     TEXT_LEAST = 64, /* so much needs no memory of the store */
@@ -405,19 +409,96 @@ static unsigned batch_size(const struct worker *worker)
     return (unsigned)most;
 }
 
-/* Until the end of calls (WEIR_ECLOSED), or until it is to be recycled (0). */
+/* ---------------------------------------------------------- its own end ----
+ */
+
+/* Memory that is its own: resident, and not shared. 0: not known. */
+static uint64_t own_bytes(void)
+{
+    unsigned long long resident, shared;
+    FILE *file = fopen("/proc/self/statm", "re");
+    bool known = file != NULL &&
+                 fscanf(file, "%*u %llu %llu", &resident, &shared) == 2;
+
+    if (file != NULL)
+        fclose(file);
+    return known && resident > shared ? (resident - shared) * memory_page() : 0;
+}
+
+static bool is_too_large(struct worker *worker)
+{
+    int64_t now;
+
+    if (worker->plan.recycle_bytes == 0)
+        return false;
+    now = clock_now();
+    if (now - worker->looked_ns < LOOK_NS)
+        return false;
+    worker->looked_ns = now;
+    return own_bytes() > worker->plan.recycle_bytes;
+}
+
+static void ring(const struct worker *worker)
+{
+    const uint64_t once = 1;
+
+    if (worker->bell_fd >= 0)
+        (void)!write(worker->bell_fd, &once, sizeof once);
+}
+
+/* What it wishes stands on the board before the bell is rung. Dies between:
+ * its death tells the helper all the same. */
+static void wish(struct worker *worker)
+{
+    const uint64_t most = worker->plan.recycle;
+    enum seat_wish wish = worker->wish;
+
+    if (wish == WISH_NONE && most > 0 && worker->served + most / 8 + 1 >= most)
+        wish = WISH_HEIR;
+    if (wish != WISH_LEAVE && is_too_large(worker))
+        wish = WISH_LEAVE;
+    if (wish == worker->wish)
+        return;
+    worker->wish = wish;
+    seat_set_wish(&worker->board, worker->start.seat, worker->start.generation,
+                  wish);
+    ring(worker);
+}
+
+/* Asked when nothing is in hand. From then on nothing will be. */
+static bool leaves(struct worker *worker)
+{
+    const struct board *board = &worker->board;
+    const struct pool_start *start = &worker->start;
+
+    if (seat_change(board, start->seat, start->generation, SEAT_LEAVE,
+                    SEAT_LEFT))
+        return true;
+    if (worker->plan.recycle == 0 || worker->served < worker->plan.recycle)
+        return false;
+    seat_leave(board, start->seat, start->generation);
+    return true;
+}
+
+/* Until the end of calls (WEIR_ECLOSED), or until it has left its seat (0). A
+ * wait that is cancelled is to see that it is to leave. */
 static int serve(struct worker *worker)
 {
     const unsigned calls = POOL_CALLS;
 
-    while (worker->plan.recycle == 0 || worker->served < worker->plan.recycle) {
+    while (!leaves(worker)) {
         struct item items[LEASE_MOST];
         int code;
 
+        wish(worker);
         member_set_waiting(worker->member, 1);
         code = turn_lease(worker->member, &calls, 1, batch_size(worker),
-                          worker->plan.workers * 2, FOREVER, items);
+                          worker_count(worker) * 2, FOREVER, items);
         member_set_waiting(worker->member, 0);
+        if (code == WEIR_ECANCELED) {
+            worker_go_on(worker);
+            continue;
+        }
         if (code > 0)
             code = serve_batch(worker, items, code);
         if (code < 0)
@@ -453,6 +534,21 @@ static int tell_unfit(struct worker *worker, int code)
     return code;
 }
 
+/* It has opened well; the one before it may still serve. */
+static int await_turn(struct worker *worker)
+{
+    const struct pool_start *start = &worker->start;
+
+    if (!seat_is(&worker->board, start->seat, start->generation, SEAT_WAIT))
+        return 0;
+    if (set_phase(worker, PHASE_WAITING) < 0)
+        return WEIR_EBROKEN;
+    WEIR_POINT("pool.seat.waits");
+    ring(worker);
+    seat_await(&worker->board, start->seat, start->generation);
+    return 0;
+}
+
 static int open_worker(struct worker *worker)
 {
     int code = 0;
@@ -466,6 +562,8 @@ static int open_worker(struct worker *worker)
         code = WEIR_EFAILED;
     if (code < 0)
         return tell_unfit(worker, code);
+    if (await_turn(worker) < 0)
+        return WEIR_EBROKEN;
     return set_phase(worker, PHASE_SERVING);
 }
 
@@ -484,7 +582,8 @@ static bool read_order(struct worker *worker, const struct nursery_order *order)
     const char *at = order->data;
     size_t functions;
 
-    if (order->fd_count != START_FDS || order->size < fixed)
+    if ((order->fd_count != START_FDS && order->fd_count != START_BELL) ||
+        order->size < fixed)
         return false;
     memcpy(&worker->start, at, sizeof worker->start);
     memcpy(&worker->plan, at + sizeof worker->start, sizeof worker->plan);
@@ -515,13 +614,13 @@ int pool_work(void *state, const struct nursery_order *order)
     if (code == 0)
         code = segment_seclude(worker.segment);
     if (code == 0)
-        code = board_map(&worker.board, worker.plan.traces,
+        code = board_map(&worker.board, worker.plan.seats, worker.plan.traces,
                          order->fds[START_BOARD]);
+    worker.bell_fd = order->fd_count == START_FDS ? order->fds[START_BELL] : -1;
     close(order->fds[START_SEGMENT]);
     close(order->fds[START_BOARD]);
     if (code == 0)
-        code = member_enter(worker.segment, worker.start.number,
-                            &worker.member);
+        code = member_enter(worker.segment, worker.start.seat, &worker.member);
     if (code != 0)
         return EXIT_REFUSED;
     crash_watch(&worker.board, &worker.hand);
@@ -532,6 +631,10 @@ int pool_work(void *state, const struct nursery_order *order)
     code = serve(&worker);
     if (code < 0 && code != WEIR_ECLOSED)
         return EXIT_FAILURE;
+    if (code == 0) {
+        WEIR_POINT("pool.seat.left");
+        seat_hand_over(&worker.board, worker.start.seat);
+    }
     close_worker(&worker);
     return EXIT_SUCCESS;
 }

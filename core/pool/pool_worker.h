@@ -28,6 +28,9 @@ struct worker {
     struct segment *segment;
     struct member *member;
     struct board board;
+    int bell_fd; /* of the helper; -1: none */
+    enum seat_wish wish;
+    int64_t looked_ns;     /* at its own size */
     _Atomic uint64_t hand; /* the call that runs; 0: none */
     void *state;
     struct item *item; /* in hand; NULL in open and close */
@@ -51,6 +54,11 @@ int worker_stage(struct worker *worker, uint64_t root, uint64_t path,
                  size_t size, struct staged *out);
 /* Makes true what the batch has done so far. */
 int worker_commit(struct worker *worker);
+/* A wait of its was cancelled, so that it sees that it is to leave: it does
+ * when nothing is in hand. */
+void worker_go_on(struct worker *worker);
+/* How many the pool has now. */
+unsigned worker_count(const struct worker *worker);
 /* The call in hand has no result yet. */
 void worker_drop(struct worker *worker);
 

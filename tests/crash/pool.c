@@ -76,7 +76,8 @@ static void expect_empty(const weir_pool *pool)
 }
 
 /* All calls of one pool; @fault is for its workers. */
-static void serve(const char *fault, uint32_t calls, uint32_t window)
+static void serve(const char *fault, uint32_t calls, uint32_t window,
+                  uint32_t recycle)
 {
     static weir_function *const functions[] = { grow };
     weir_pool_options options = { .size = sizeof options,
@@ -85,6 +86,7 @@ static void serve(const char *fault, uint32_t calls, uint32_t window)
                                   .workers = 3,
                                   .retries = 10000,
                                   .window = window,
+                                  .recycle = recycle,
                                   .bytes = 64 << 10 };
     weir_result **results = calloc(calls, sizeof *results);
     weir_context *context = NULL;
@@ -120,16 +122,16 @@ static void serve(const char *fault, uint32_t calls, uint32_t window)
 static void learn_points(struct points *points)
 {
     points_trace();
-    serve(NULL, 500, 4);
-    serve(NULL, 500, 1024);
+    serve(NULL, 500, 4, 20);
+    serve(NULL, 500, 1024, 0);
     points_read(points);
 }
 
-/* Passed once in a worker's life, at its end: the last ones would die there
- * for ever. */
-static bool is_last_step(const char *point)
+/* Passed once in a worker's life. */
+static bool is_once(const char *point)
 {
-    return strcmp(point, "pool.worker.closed") == 0;
+    return strcmp(point, "pool.worker.closed") == 0 ||
+           strncmp(point, "pool.seat.", 10) == 0;
 }
 
 START_TEST(at_each_point)
@@ -145,8 +147,9 @@ START_TEST(at_each_point)
         if (!is_long() && i % 3 != (unsigned)_i % 3)
             continue;
         snprintf(fault, sizeof fault, "%.63s:%u:kill", points.at[i],
-                 is_last_step(points.at[i]) ? 1 : 60 + i % 7);
-        serve(fault, is_long() ? 5000 : 500, i % 2 ? 4 : 1024);
+                 is_once(points.at[i]) ? 1 : 60 + i % 7);
+        serve(fault, is_long() ? 5000 : 500, i % 2 ? 4 : 1024,
+              is_once(points.at[i]) ? 20 : 0);
     }
 }
 END_TEST

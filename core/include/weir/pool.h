@@ -111,7 +111,8 @@ typedef struct weir_pool_options {
      * again that were complete in the same worker a moment before it died. */
     uint32_t retries;
     uint32_t window;  /* calls without a result yet, 1 to 1,000,000; 0: 1,024 */
-    uint32_t recycle; /* a worker is replaced after so many calls; 0: never */
+    uint32_t recycle; /* a worker serves so many calls, then it is replaced; 0:
+                       * no bound. See recycle_age_ns */
     uint64_t bytes;   /* of all arguments in the pool, and as many of all
                        * results, up to 64 GiB; 0: 8 MiB. A larger argument is
                        * WEIR_ETOOBIG; a larger result comes in parts. At most
@@ -121,6 +122,19 @@ typedef struct weir_pool_options {
                        * grace_ns; 0: none */
     int64_t grace_ns; /* between SIGTERM and SIGKILL, here and at
                        * weir_pool_terminate; 0: half a second */
+    uint32_t workers_most; /* for weir_pool_resize, up to 1,024; 0: `workers`,
+                            * or the processors when those are more */
+    /* A worker is also replaced when it is so old, or when so much memory is
+     * its own (resident and not shared, looked at between calls); 0: never. Its
+     * successor opens first, in a process beside it, and then waits: until that
+     * is ready the old one serves, then it finishes what it has in hand, and no
+     * more than `workers` ever serve at once. After `recycle` calls a worker
+     * ends in any case; its successor is begun before, an eighth of them early,
+     * so that it is ready then unless `open` takes longer than those calls. At
+     * most 16 successors open at once. One that cannot be forked is tried
+     * again; failures of its `open` count as those of any worker. */
+    int64_t recycle_age_ns;
+    uint64_t recycle_bytes;
 } weir_pool_options;
 
 /**
@@ -538,9 +552,26 @@ int weir_pool_terminate(weir_pool *pool);
  */
 int weir_pool_join(weir_pool *pool, int64_t timeout_ns);
 
-/* weir_pool_workers - how many workers the pool has: its size. WEIR_EPROCESS,
- * WEIR_EINVAL. */
+/* weir_pool_workers - how many workers the pool has, or is about to have: its
+ * size, by its options or the last weir_pool_resize. WEIR_EPROCESS,
+ * WEIR_EINVAL. Threads: safe. */
 int weir_pool_workers(const weir_pool *pool);
+
+/**
+ * weir_pool_resize - so many workers from now on
+ * @workers: 1 to the pool's workers_most
+ *
+ * Waits for nothing. When it grows, new workers are forked at once; those that
+ * cannot be are tried again. When it shrinks, those that are too many finish
+ * the calls that they have in hand, run `close`, and end; no call is lost, and
+ * none runs twice for that. Until they have ended they hold their places: a
+ * pool that grows again meanwhile keeps those of them that have not seen it.
+ *
+ * Returns 0; WEIR_EINVAL: out of range; WEIR_ECLOSED, WEIR_ETERMINATED, or what
+ * ended the pool; WEIR_EBROKEN, WEIR_EPROCESS.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_resize(weir_pool *pool, unsigned workers);
 
 /* weir_pool_free - end the handle; *pool = NULL; NULL-safe. WEIR_ESTATE, and
  * nothing has happened, when it was not joined: its workers run. Handles of

@@ -14,6 +14,7 @@ LONG_TESTS += %D%/test
 	%D%/pool_imap.c \
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
+	%D%/pool_seats.c \
 	%D%/pool_trace.c \
 	%D%/queue.c \
 	%D%/queue_death.c \

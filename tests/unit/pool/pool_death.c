@@ -115,7 +115,7 @@ static void *kill_workers(void *arg)
         struct member_sample sample;
 
         member_sample(killer->pool->segment,
-                      (unsigned)rand_r(&seed) % killer->pool->workers, &sample);
+                      (unsigned)rand_r(&seed) % killer->pool->seats, &sample);
         if (sample.process > 0 && kill(sample.process, SIGKILL) == 0)
             killer->kills++;
         nanosleep(&pause, NULL);
