@@ -221,7 +221,7 @@ static int make_segment(weir_pool *pool, const weir_pool_options *known,
     };
     const struct segment_plan plan = { .queues = queues,
                                        .queue_count = POOL_QUEUES,
-                                       .member_count = seats_of(known) + 3 };
+                                       .member_count = seats_of(known) + 4 };
     int code = segment_create(&plan, &pool->segment, err);
 
     if (code != 0)
@@ -254,6 +254,7 @@ static void init_locks(weir_pool *pool)
     pthread_mutex_init(&pool->lock, NULL);
     pthread_mutex_init(&pool->picking, NULL);
     pthread_mutex_init(&pool->resizing, NULL);
+    pthread_mutex_init(&pool->arming, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&pool->moved, &attr);
@@ -264,6 +265,7 @@ static void init_locks(weir_pool *pool)
 /* Leaves the segment; in a process that is not the pool's, as it stands. */
 static void drop_segment(weir_pool *pool)
 {
+    watch_done(pool);
     if (pool->process == fork_self()) {
         member_leave(&pool->submitter);
         member_leave(&pool->reader);
@@ -284,6 +286,7 @@ void pool_unref(weir_pool *pool)
         pthread_mutex_destroy(&pool->lock);
         pthread_mutex_destroy(&pool->picking);
         pthread_mutex_destroy(&pool->resizing);
+        pthread_mutex_destroy(&pool->arming);
         pthread_cond_destroy(&pool->moved);
         pthread_cond_destroy(&pool->turn);
     }
@@ -327,6 +330,7 @@ int weir_pool_new(weir_context *context, const weir_pool_options *options,
     pool->retries = known.retries;
     pool->last = &pool->first;
     pool->last_notice = &pool->notices;
+    pool->watch.fd = -1;
     pool->expires_ns = FOREVER;
     pool->watched_ns = known.limit_ns > 0 ? known.limit_ns : FOREVER;
     init_locks(pool);

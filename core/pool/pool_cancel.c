@@ -110,6 +110,7 @@ void pool_expire(weir_pool *pool, int64_t now_ns)
             pool->expires_ns = result->deadline_ns;
         }
     }
+    watch_time(pool);
     if (wanted.count > 0)
         take_back(pool, &wanted, WEIR_ELIMIT,
                   "the call's deadline passed before it began");

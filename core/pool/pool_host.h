@@ -9,6 +9,7 @@
  *   submitting  it alone is the member that stages calls. Who finds it taken
  *               stands in line
  *   picking     it alone uses the member that takes calls back
+ *   arming      it alone uses the member with the bell of weir_pool_fd
  * A submitter that finds no room waits for results to come (each makes room),
  * as everybody does who waits: `moved` tells when some did, and when the role
  * of the reader is free.
@@ -60,6 +61,16 @@ struct line { /* who waits to submit; on its own stack */
     bool ours;
 };
 
+/* For an event loop; see pool_watch.c. */
+struct pool_watch {
+    int fd; /* -1: nobody has asked for it. An epoll of: */
+    int bell, event, timer;
+    uint64_t name; /* the bell's */
+    struct member *member;
+    bool told; /* the event can be read */
+    bool owed; /* the reader is to arm the bell when it is done */
+};
+
 struct weir_pool {
     weir_context *context;
     pid_t process; /* whose handle it is */
@@ -74,8 +85,9 @@ struct weir_pool {
     struct segment *segment;
     struct board board;
     struct member *submitter, *reader, *picker;
-    pthread_mutex_t picking;
+    pthread_mutex_t picking, arming;
     pthread_mutex_t resizing; /* one at a time */
+    struct pool_watch watch;
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
@@ -152,6 +164,16 @@ void pool_over(weir_pool *pool, int code, const char *text);
  * having moved what is there). In HOST_OVER all handles have ended.
  */
 int pool_pump(weir_pool *pool, int64_t deadline_ns);
+
+/* Under the lock, when somebody has asked for the descriptor: there is
+ * something to see to; the first deadline of a call is another one now. */
+void watch_tell(weir_pool *pool);
+void watch_time(weir_pool *pool);
+/* Under the lock, at the end of a dispatch: what it has left. True: without the
+ * lock, watch_arm is to follow. */
+bool watch_settle(weir_pool *pool);
+void watch_arm(weir_pool *pool);
+void watch_done(weir_pool *pool);
 
 /* Under the lock, in no role: runs the callbacks that are due, unless this
  * thread runs one already and @nested does not say so. How many. */

@@ -27,6 +27,7 @@ void pool_notice(weir_pool *pool, struct notice *notice)
     notice->next = NULL;
     *pool->last_notice = notice;
     pool->last_notice = &notice->next;
+    watch_tell(pool);
 }
 
 void pool_poke(weir_pool *pool)
@@ -76,35 +77,42 @@ static void move_all(weir_pool *pool)
         turns++;
 }
 
+/* Under the lock: how many callbacks; or a code. */
+static int dispatch(weir_pool *pool, int64_t deadline_ns)
+{
+    uint64_t ended = pool->ended;
+    unsigned told;
+    int code = 0;
+
+    move_all(pool);
+    told = pool_tell(pool, false);
+    while (code == 0 && told == 0 && pool->ended == ended &&
+           pool->state != HOST_OVER) {
+        code = pool_pump(pool, deadline_ns);
+        if (code != 0 && context_alive(pool->context) != 0)
+            pool_over(pool, WEIR_EBROKEN, "the helper process is gone");
+        told = pool_tell(pool, false);
+    }
+    if (told > 0 || pool->ended != ended)
+        return (int)told;
+    return pool->state == HOST_OVER ? WEIR_ECLOSED : code;
+}
+
 int weir_pool_dispatch(weir_pool *pool, int64_t timeout_ns)
 {
     int code = pool_check(pool);
-    unsigned told = 0;
-    bool moved = false;
-    int64_t deadline;
+    bool arm;
 
     if (code != 0)
         return code;
     if (timeout_ns < 0)
         return WEIR_EINVAL;
-    deadline = timeout_ns == 0 ? 0 : clock_deadline(timeout_ns);
     pool_enter(pool);
-    do {
-        uint64_t ended = pool->ended;
-
-        move_all(pool);
-        told = pool_tell(pool, false);
-        moved = pool->ended != ended;
-        if (told > 0 || moved || pool->state == HOST_OVER)
-            break;
-        code = pool_pump(pool, deadline);
-        told = pool_tell(pool, false);
-        moved = pool->ended != ended;
-    } while (code == 0 && told == 0 && !moved);
-    if (told > 0 || moved)
-        code = 0;
-    else if (pool->state == HOST_OVER)
-        code = WEIR_ECLOSED;
-    pool_leave(pool);
-    return code == 0 ? (int)told : code;
+    code = dispatch(pool, timeout_ns == 0 ? 0 : clock_deadline(timeout_ns));
+    arm = watch_settle(pool);
+    pthread_mutex_unlock(&pool->lock);
+    if (arm)
+        watch_arm(pool);
+    pool_unref(pool);
+    return code;
 }

@@ -127,6 +127,7 @@ void result_ended(weir_result *result)
 
     result->ended = true;
     pool->ended++;
+    watch_tell(pool);
     if (result->on_done != NULL) {
         result->noticed = true;
         result->notice.tell = tell_done;
@@ -306,6 +307,7 @@ void pool_over(weir_pool *pool, int code, const char *text)
     pool->state = HOST_OVER;
     pool->code = code;
     snprintf(pool->text, sizeof pool->text, "%s", text);
+    watch_tell(pool);
     pool_end_all(pool, code, text);
 }
 
@@ -397,6 +399,12 @@ static int pump(weir_pool *pool, int64_t deadline_ns)
     pool->reading = false;
     if (pool->waiters > 0)
         pthread_cond_broadcast(&pool->moved);
+    if (pool->watch.owed) {
+        pool->watch.owed = false;
+        pthread_mutex_unlock(&pool->lock);
+        watch_arm(pool);
+        pthread_mutex_lock(&pool->lock);
+    }
     return code;
 }
 

@@ -198,8 +198,10 @@ static void dress(struct submission *sub, weir_result *result)
     if (!sub->has_terms || sub->terms.deadline_ns == FOREVER)
         return;
     result->deadline_ns = sub->terms.deadline_ns;
-    if (result->deadline_ns < pool->expires_ns)
-        pool->expires_ns = result->deadline_ns;
+    if (result->deadline_ns >= pool->expires_ns)
+        return;
+    pool->expires_ns = result->deadline_ns;
+    watch_time(pool);
 }
 
 /* Its call was not made; it has told nobody. */

@@ -16,8 +16,9 @@
  * stopped by the helper: whoever leases it next says so in its result.
  *
  * Members: one for each seat of a worker (pool_board.h); then the program's
- * three, one that submits, one that reads results, one that takes calls back;
- * each is used by one thread at a time.
+ * four, one that submits, one that reads results, one that takes calls back,
+ * each used by one thread at a time; and one that stands for its descriptor in
+ * an event loop.
  */
 #ifndef POOL_POOL_WIRE_H
 #define POOL_POOL_WIRE_H

@@ -19,7 +19,7 @@ file != "" { print >file }
 ' "$page"
 ls -- *.c >programs 2>/dev/null
 is 'the page has its programs' "$(tr '\n' ' ' <programs)" \
-    'imap.c lease.c options.c pool.c process.c queue.c told.c '
+    'imap.c lease.c loop.c options.c pool.c process.c queue.c told.c '
 
 while read -r program; do
     name=${program%.c}

@@ -529,6 +529,26 @@ int weir_pool_stop(weir_pool *pool, uint64_t tag, int64_t grace_ns);
  */
 int weir_pool_dispatch(weir_pool *pool, int64_t timeout_ns);
 
+/**
+ * weir_pool_fd - a descriptor for poll, select or epoll
+ *
+ * It is readable when weir_pool_dispatch has something to do: results to move,
+ * callbacks to run, a deadline that has passed, the pool's end; and when
+ * results have been moved into their handles, or handles have ended, in another
+ * thread. So: poll, then weir_pool_dispatch(pool, 0), then look at the handles.
+ * What a dispatch could not see is told after it; so nothing is missed. It may
+ * be readable for nothing, always so at first, and it stays readable when the
+ * pool is over: dispatch says WEIR_ECLOSED then.
+ *
+ * The pool's: not to be read, closed or given on; until weir_pool_free. One
+ * for all threads. It works in the network namespace that the context was
+ * opened in.
+ *
+ * Returns the descriptor; WEIR_EINVAL, WEIR_EPROCESS, WEIR_EBROKEN, -EMFILE,
+ * -ENFILE and the like. Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_fd(weir_pool *pool);
+
 /* ----------------------------------------------------------------- end ---- */
 
 /* weir_pool_close - no more calls; those that were made go on. Idempotent.

@@ -15,6 +15,7 @@ LONG_TESTS += %D%/test
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
 	%D%/pool_seats.c \
+	%D%/pool_watch.c \
 	%D%/pool_trace.c \
 	%D%/queue.c \
 	%D%/queue_death.c \
