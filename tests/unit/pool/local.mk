@@ -5,8 +5,10 @@ TESTS += %D%/test
 LONG_TESTS += %D%/test
 %C%_test_SOURCES = \
 	%D%/bench.c \
+	%D%/d3.c \
 	%D%/main.c \
 	%D%/named.c \
+	%D%/named_calls.c \
 	%D%/pool.c \
 	%D%/pool_death.c \
 	%D%/pool_end.c \

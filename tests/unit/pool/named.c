@@ -563,14 +563,11 @@ static pid_t holder(const char *name, bool heir)
     pid = fork();
     if (pid == 0) {
         weir_queue *queue;
-        struct member *member;
-        const unsigned number = 0;
-        struct item item;
+        weir_lease lease;
 
         setpgid(0, 0);
         if (weir_queue_open_named(name, NULL, 0, &queue, NULL) < 0 ||
-            member_enter_any(queue_segment(queue), 0, &member) < 0 ||
-            turn_lease(member, &number, 1, 1, 1, 0, &item) != 1)
+            weir_queue_lease(queue, 0, &lease) != 0)
             _exit(1);
         if (heir && fork() == 0)
             for (;;)
@@ -669,21 +666,16 @@ END_TEST
 
 static void *lease_and_end(void *arg)
 {
-    weir_queue *queue = arg;
-    struct member *member;
-    const unsigned number = 0;
-    struct item item;
+    static weir_lease lease;
 
-    ck_assert_int_eq(member_enter_any(queue_segment(queue), 0, &member), 0);
-    ck_assert_int_eq(turn_lease(member, &number, 1, 1, 1, 0, &item), 1);
-    return member;
+    ck_assert_int_eq(weir_queue_lease(arg, 0, &lease), 0);
+    return &lease;
 }
 
 /* The end of a thread is no death: its member stays, and so does its lease. */
 START_TEST(threads_may_end)
 {
     weir_queue *queue = open_it("q", 4), *other = open_it("q", 0);
-    struct member *member;
     pthread_t thread;
     void *result;
 
@@ -693,8 +685,7 @@ START_TEST(threads_may_end)
     ck_assert_int_eq(weir_queue_get(other, NULL, 0, &(size_t){ 0 }, NS_PER_S),
                      WEIR_ETIMEDOUT);
     ck_assert_uint_eq(state_of(other).leased, 1);
-    member = result;
-    member_leave(&member);
+    ck_assert_int_eq(weir_queue_release(result), 0);
     get_within(other, "one", 0);
     weir_queue_free(&queue);
     weir_queue_free(&other);

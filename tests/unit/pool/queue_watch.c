@@ -27,7 +27,7 @@ static bool is_readable(int fd, int64_t bound_ns)
 /* ---------------------------------------------------------------- close ----
  */
 
-START_TEST(d3_close_drains)
+START_TEST(d3_shutdown)
 {
     weir_queue *queue = rig_queue(4, 0);
     size_t size;
@@ -42,7 +42,7 @@ START_TEST(d3_close_drains)
 }
 END_TEST
 
-START_TEST(d3_close_now_drops)
+START_TEST(d3_shutdown_immediate)
 {
     weir_queue *queue = rig_queue(100, 0);
     weir_lease leases[2];
@@ -133,7 +133,7 @@ static int produce(weir_child *self)
 }
 
 /* The last registered one is killed, or says so: closed, who waits is told. */
-START_TEST(d3_last_producer_gone)
+START_TEST(d3_close_by_last_producer)
 {
     weir_queue *queue = rig_queue(4, 0);
     weir_process *children[2];
@@ -494,10 +494,10 @@ Suite *queue_watch_suite(void)
 
     tcase_add_checked_fixture(tcase, rig_setup, rig_teardown);
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, d3_close_drains);
-    tcase_add_test(tcase, d3_close_now_drops);
+    tcase_add_test(tcase, d3_shutdown);
+    tcase_add_test(tcase, d3_shutdown_immediate);
     tcase_add_loop_test(tcase, d8_close_while_both_sides_wait, 0, 2);
-    tcase_add_loop_test(tcase, d3_last_producer_gone, 0, 2);
+    tcase_add_loop_test(tcase, d3_close_by_last_producer, 0, 2);
     tcase_add_test(tcase, d4_join);
     tcase_add_test(tcase, d7_descriptor_of_the_get_side);
     tcase_add_test(tcase, d7_descriptor_is_level);

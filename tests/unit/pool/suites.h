@@ -11,10 +11,12 @@
 #include <weir/pool.h>
 
 Suite *queue_suite(void);
+Suite *d3_suite(void);
 Suite *queue_death_suite(void);
 Suite *queue_place_suite(void);
 Suite *queue_watch_suite(void);
 Suite *named_suite(void);
+Suite *named_calls_suite(void);
 Suite *pool_suite(void);
 Suite *pool_imap_suite(void);
 Suite *pool_map_suite(void);
