@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * cmd_get.c - `weir get`: items from a queue that has a name to standard
- * output. The command's own process.
+ * output, or to a file. The command's own process.
  *
  * An item is leased, written, and only then taken off the queue. So whatever
  * happens to this process or its output, no item is lost; one that was written
  * when this process was killed before it could say so comes again: at least
- * once.
+ * once. To a file that it appends to, exactly once: how long the file is, is
+ * part of what takes the item off the queue (core/queue/sink.c), and what a
+ * killed one had written beyond that, the next one cuts off.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "cli/named.h"
 #include "cli/stop.h"
+#include "pool/queue_named.h"
 
 struct get_args {
     struct named_args named;
     unsigned count;
+    const char *append;
     bool wait;
 };
 
@@ -34,6 +40,9 @@ static const struct option_spec get_options[] = {
       offsetof(struct get_args, named.null) },
     { OPTION_FLAG, '\0', "whole", NULL, "nothing behind each",
       offsetof(struct get_args, named.whole) },
+    { OPTION_TEXT, '\0', "append", "FILE",
+      "to the end of this file, each exactly once",
+      offsetof(struct get_args, append) },
     NAMED_OPTIONS(struct get_args),
     { OPTION_TEXT, '\0', "timeout", "TIME",
       "longest wait for one item, as '30s'",
@@ -52,6 +61,8 @@ struct getting {
     uint64_t items;
     bool told; /* that it waits */
     bool pipe_closed;
+    int file; /* that it appends to; -1: standard output */
+    unsigned appended;
 };
 
 static void wake(void *arg)
@@ -82,18 +93,18 @@ static int write_parts(struct iovec *parts, int count)
     return 0;
 }
 
-static int write_item(const struct getting *g, const weir_lease *item)
+/* The item, and what stands behind it: how many parts. */
+static int parts_of(const struct getting *g, const weir_lease *item,
+                    struct iovec parts[2])
 {
-    struct iovec parts[2] = {
-        { (void *)item->data, item->size },
-        { (void *)(g->args->named.null ? "" : "\n"), 1 },
-    };
     const char *data = item->data;
     bool ended = g->args->named.whole ||
                  (!g->args->named.null && item->size > 0 &&
                   data[item->size - 1] == '\n');
 
-    return write_parts(parts, ended ? 1 : 2);
+    parts[0] = (struct iovec){ (void *)item->data, item->size };
+    parts[1] = (struct iovec){ (void *)(g->args->named.null ? "" : "\n"), 1 };
+    return ended ? 1 : 2;
 }
 
 struct leasing {
@@ -166,16 +177,31 @@ static enum status ended(const struct getting *g, int code)
 /* Written first, then taken off the queue. */
 static enum status pass_on(struct getting *g, weir_lease *item)
 {
-    int code = write_item(g, item);
+    struct iovec parts[2];
+    int count = parts_of(g, item, parts);
+    int code = write_parts(parts, count);
 
     WEIR_POINT("get.written");
     if (code < 0)
         return unwritten(g, code);
     code = weir_queue_commit(item);
-    if (code < 0)
+    return code < 0 ? unusable(g, code) : STATUS_GOOD;
+}
+
+/* Both at once. */
+static enum status append(struct getting *g, weir_lease *item)
+{
+    struct iovec parts[2];
+    int count = parts_of(g, item, parts);
+    weir_error err = { 0 };
+    int code = queue_append_commit(item, g->file, parts, (unsigned)count, &err);
+
+    if (code == 0)
+        return STATUS_GOOD;
+    if (code < WEIR_CODE_FLOOR)
         return unusable(g, code);
-    g->items++;
-    return STATUS_GOOD;
+    complain("cannot append to '%s': %s", g->args->append, strerror(-code));
+    return STATUS_BROKEN;
 }
 
 static enum status get_all(struct getting *g)
@@ -190,9 +216,36 @@ static enum status get_all(struct getting *g)
 
         if (code < 0)
             return ended(g, code);
-        status = pass_on(g, &item);
+        status = g->file < 0 ? pass_on(g, &item) : append(g, &item);
+        g->items += status == STATUS_GOOD;
     }
     return status;
+}
+
+/* Opened when the queue is, so that the one before, if it was killed, is seen
+ * to be dead; and this one's alone, as long as it runs. */
+static enum status open_file(struct getting *g)
+{
+    weir_error err = { 0 };
+
+    if (g->args->append == NULL)
+        return STATUS_GOOD;
+    g->file = open(g->args->append, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (g->file < 0) {
+        complain("cannot open '%s': %s", g->args->append, strerror(errno));
+        return STATUS_WRONG;
+    }
+    if (flock(g->file, LOCK_EX | LOCK_NB) < 0) {
+        complain("cannot append to '%s': %s", g->args->append,
+                 errno == EWOULDBLOCK ? "another process does"
+                                      : strerror(errno));
+        return STATUS_BROKEN;
+    }
+    if (queue_append_open(g->queue, g->file, &g->appended, &err) < 0) {
+        complain("cannot append to '%s': %s", g->args->append, err.text);
+        return STATUS_BROKEN;
+    }
+    return STATUS_GOOD;
 }
 
 /* Until there is one of this name, or the time is up. */
@@ -214,7 +267,9 @@ static void await_queue(const struct getting *g)
 
 static enum status get_run(const struct cli *cli, const void *all)
 {
-    struct getting getting = { .args = all, .name = cli->operands[0] };
+    struct getting getting = { .args = all,
+                               .name = cli->operands[0],
+                               .file = -1 };
     weir_queue_options options;
     enum status status;
 
@@ -224,10 +279,14 @@ static enum status get_run(const struct cli *cli, const void *all)
         await_queue(&getting);
     status = named_open(getting.name, &getting.args->named, &options,
                         &getting.queue);
+    if (status == STATUS_GOOD)
+        status = open_file(&getting);
     if (status == STATUS_GOOD) {
         stop_watch(wake, &getting);
         status = get_all(&getting);
         stop_watch(NULL, NULL);
+        if (getting.file >= 0)
+            queue_append_close(getting.queue, getting.file, getting.appended);
     }
     weir_queue_free(&getting.queue); /* what is not written goes back */
     if (stop_signal() != 0)
@@ -249,9 +308,12 @@ const struct command cmd_get = {
     .about = "\nEach item is written to standard output, and then taken off "
              "the queue: none is\nlost, whatever happens to this process or to "
              "its output; one may come twice\nwhen this process is killed "
-             "between the two. Exit status 1: closed, or nothing\ncame in "
-             "time, before there was as much as was asked for.\n",
+             "between the two. With --append each is in the file\nonce: what "
+             "one that was killed had begun to write, the next one cuts off.\n"
+             "Exit status 1: closed, or nothing came in time, before there was "
+             "as much as was\nasked for.\n",
     .examples = "  weir get numbers\n"
-                "  weir get -n 1 --timeout=30s files\n",
+                "  weir get -n 1 --timeout=30s files\n"
+                "  weir get --append=kept.txt numbers\n",
     .run = get_run,
 };

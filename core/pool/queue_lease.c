@@ -16,9 +16,11 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #include "base/base.h"
 #include "pool/queue_handle.h"
+#include "pool/queue_named.h"
 #include "process/fork.h"
 
 struct holding {
@@ -178,7 +180,16 @@ int weir_queue_lease(weir_queue *queue, int64_t timeout_ns,
     return code < 0 ? code : 0;
 }
 
-static int settle(weir_lease *lease, bool commit)
+static int commit_item(struct holding *holding, const weir_lease *lease,
+                       const struct append *append, weir_error *err)
+{
+    int code = turn_done(holding->member, &holding->items[lease->index]);
+
+    return code != 0 ? code : turn_commit(holding->member, append, err);
+}
+
+static int settle(weir_lease *lease, bool commit, const struct append *append,
+                  weir_error *err)
 {
     struct holding *holding;
     uint32_t bit;
@@ -191,13 +202,9 @@ static int settle(weir_lease *lease, bool commit)
     code = holding_find(lease->serial, bit, holding);
     if (code != 0)
         return code;
-    if (commit) {
-        code = turn_done(holding->member, &holding->items[lease->index]);
-        if (code == 0)
-            code = turn_commit(holding->member, NULL, NULL);
-    } else {
-        code = turn_release(holding->member, &holding->items[lease->index]);
-    }
+    code = commit
+               ? commit_item(holding, lease, append, err)
+               : turn_release(holding->member, &holding->items[lease->index]);
     if (code == 0) {
         holding->held &= ~bit;
         if (holding->held == 0)
@@ -210,12 +217,38 @@ static int settle(weir_lease *lease, bool commit)
 
 int weir_queue_commit(weir_lease *lease)
 {
-    return settle(lease, true);
+    return settle(lease, true, NULL, NULL);
 }
 
 int weir_queue_release(weir_lease *lease)
 {
-    return settle(lease, false);
+    return settle(lease, false, NULL, NULL);
+}
+
+/* ------------------------------------------------- appended to a file ---- */
+
+int queue_append_open(weir_queue *queue, int fd, unsigned *file_out,
+                      weir_error *err)
+{
+    int code = queue_check(queue);
+
+    return code != 0 ? code : sink_open(queue->segment, fd, file_out, err);
+}
+
+int queue_append_commit(weir_lease *lease, int fd, const struct iovec *parts,
+                        unsigned count, weir_error *err)
+{
+    struct append append = { .fd = fd, .parts = parts, .part_count = count };
+
+    for (unsigned i = 0; i < count; i++)
+        append.size += parts[i].iov_len;
+    return settle(lease, true, &append, err);
+}
+
+void queue_append_close(weir_queue *queue, int fd, unsigned file)
+{
+    if (queue_check(queue) == 0)
+        sink_close(queue->segment, file, fd);
 }
 
 /* ------------------------------------------------------------- reserve ---- */

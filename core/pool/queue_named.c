@@ -13,6 +13,10 @@
 #include "pool/queue_named.h"
 #include "shm/shm.h"
 
+/* Files that are appended to at once, or were by one that was killed and are
+ * not gone on with. */
+enum { APPENDED_MOST = 4 };
+
 /* A lock that is not to be had so long, is nobody's who runs. */
 #define LOCK_NS (10 * NS_PER_S)
 
@@ -25,7 +29,8 @@ static int make(int folder, const weir_queue_options *options,
                                      .overflow = options->overflow };
     const struct segment_plan segment = { .queues = &plan,
                                           .queue_count = 1,
-                                          .member_count = options->members };
+                                          .member_count = options->members,
+                                          .sink_count = APPENDED_MOST };
     CLEANUP_FD int fd = place_create(folder, options->mode, err);
 
     return fd < 0 ? fd : strangers_create(&segment, fd, out, err);

@@ -17,6 +17,18 @@ struct segment *queue_segment(weir_queue *queue);
 bool queue_is_named(const weir_queue *queue);
 /* The process whose handle it is. */
 bool queue_is_own(const weir_queue *queue);
+
+/* queue_lease.c: a file to which items of a named queue are appended exactly
+ * once: its length is part of the commit. For the one process that holds a lock
+ * on the file. */
+int queue_append_open(weir_queue *queue, int fd, unsigned *file_out,
+                      weir_error *err);
+struct iovec;
+/* As weir_queue_commit; or -errno, when it could not be written. */
+int queue_append_commit(weir_lease *lease, int fd, const struct iovec *parts,
+                        unsigned count, weir_error *err);
+void queue_append_close(weir_queue *queue, int fd, unsigned file);
+
 int queue_known_options(const weir_queue_options *options,
                         weir_queue_options *known, weir_error *err);
 

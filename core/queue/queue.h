@@ -280,6 +280,11 @@ struct append {
 };
 int sink_register(struct segment *segment, unsigned group, int fd,
                   unsigned *sink_out, weir_error *err);
+/* Of a segment of strangers: a file that this process alone appends to (group
+ * 0), cut to what is committed when a dead one has left it; and no more. */
+int sink_open(struct segment *segment, int fd, unsigned *sink_out,
+              weir_error *err);
+void sink_close(struct segment *segment, unsigned sink, int fd);
 /* At the end of a group: cuts its files back to their committed lengths. */
 int sinks_finish(struct segment *segment, unsigned group, weir_error *err);
 uint64_t sink_length(const struct segment *segment, unsigned sink);

@@ -107,24 +107,27 @@ static int name_sink(struct sink_head *sink, unsigned group, int fd,
 static int find_sink(struct segment *segment, unsigned group, int fd,
                      const struct stat *st, unsigned *sink_out, weir_error *err)
 {
-    for (unsigned i = 0; i < segment->sink_count; i++) {
-        struct sink_head *sink = &segment->sinks[i];
+    const unsigned count = segment->sink_count;
+    int code;
 
-        *sink_out = i;
-        if (is_sink(sink, group, st))
+    *sink_out = count;
+    for (unsigned i = count; i-- > 0;) {
+        if (is_sink(&segment->sinks[i], group, st)) {
+            *sink_out = i;
             return 0;
-        if (atomic_load(&sink->state) == SINK_EMPTY) {
-            int code = name_sink(sink, group, fd, st);
-
-            return code < 0 ? error_sys(err, code,
-                                        "cannot see which file "
-                                        "this is (is /proc there?)")
-                            : 0;
         }
+        if (atomic_load(&segment->sinks[i].state) == SINK_EMPTY)
+            *sink_out = i;
     }
-    return error_set(err, WEIR_EFULL,
-                     "more than %u files are appended to in one run",
-                     segment->sink_count);
+    if (*sink_out == count)
+        return error_set(err, WEIR_EFULL,
+                         "%u files are appended to already, and no more can be",
+                         count);
+    code = name_sink(&segment->sinks[*sink_out], group, fd, st);
+    if (code < 0)
+        return error_sys(err, code,
+                         "cannot see which file this is (is /proc there?)");
+    return 0;
 }
 
 int sink_register(struct segment *segment, unsigned group, int fd,
@@ -261,6 +264,58 @@ int sink_settle(struct segment *segment, unsigned number)
     atomic_store(&head->sink_length, 0);
     atomic_store(&head->sink, 0);
     return 0;
+}
+
+/* ------------------------------------------------- a file of a stranger ----
+ *
+ * Who appends to it has it for itself, by a lock on the file. An entry that is
+ * there when it begins is one that a dead one left: what stands behind the
+ * committed length counts for nothing, and is cut off. Who is killed before the
+ * entry is empty has left one that says what is true: a next one that cuts.
+ */
+
+/* One that somebody else has made shorter is as long as it is. */
+static int cut_to_length(struct sink_head *sink, int fd)
+{
+    uint64_t length = atomic_load(&sink->length);
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if ((uint64_t)st.st_size < length)
+        atomic_store(&sink->length, (uint64_t)st.st_size);
+    else if ((uint64_t)st.st_size > length && ftruncate(fd, (off_t)length) < 0)
+        return -errno;
+    return 0;
+}
+
+static int cut_off(struct segment *segment, unsigned sink, int fd,
+                   weir_error *err)
+{
+    int code = sink_lock(segment, sink); /* redoes what a dead one committed */
+
+    if (code < 0)
+        return error_set(err, code, "shared memory is damaged");
+    code = cut_to_length(&segment->sinks[sink], fd);
+    lock_give(&segment->sinks[sink].lock);
+    return code < 0 ? error_sys(err, code, "cannot cut it off") : 0;
+}
+
+int sink_open(struct segment *segment, int fd, unsigned *sink_out,
+              weir_error *err)
+{
+    int code = sink_register(segment, 0, fd, sink_out, err);
+
+    return code < 0 ? code : cut_off(segment, *sink_out, fd, err);
+}
+
+void sink_close(struct segment *segment, unsigned sink, int fd)
+{
+    if (cut_off(segment, sink, fd, NULL) < 0 ||
+        lock_take(&segment->head->sinks_lock, nothing_to_rebuild, NULL) < 0)
+        return;
+    atomic_store(&segment->sinks[sink].state, SINK_EMPTY);
+    lock_give(&segment->head->sinks_lock);
 }
 
 /* -------------------------------------------------------------- the end ----

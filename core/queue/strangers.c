@@ -112,7 +112,8 @@ bool lives_free(struct segment *segment)
 static int fill(struct segment *segment, weir_error *err)
 {
     const struct store_place *places = segment->store.places;
-    uint64_t size = segment->head->refs_at;
+    const uint64_t sinks = segment->sink_count * sizeof(struct sink_head);
+    uint64_t size = segment->head->refs_at + sinks;
     int code = 0;
 
     for (unsigned i = 0; i < STORE_CLASSES; i++)
@@ -121,6 +122,8 @@ static int fill(struct segment *segment, weir_error *err)
         code = WEIR_ENOMEM;
     if (code == 0)
         code = place_fill(segment->fd, 0, segment->head->refs_at);
+    if (code == 0 && sinks > 0)
+        code = place_fill(segment->fd, segment->head->sinks_at, sinks);
     for (unsigned i = 0; i < STORE_CLASSES && code == 0; i++)
         code = place_fill(segment->fd, places[i].refs_at,
                           places[i].region - places[i].refs_at);
@@ -158,6 +161,9 @@ static int init(struct segment *segment, const struct segment_head *head,
         return code;
     for (unsigned i = 0; i < segment->queue_count; i++)
         lock_set_alone(&segment->queues[i].head->lock);
+    for (unsigned i = 0; i < segment->sink_count; i++)
+        lock_set_alone(&segment->sinks[i].lock);
+    lock_set_alone(&segment->head->sinks_lock);
     lock_set_alone(&segment->head->store.lock);
     return 0;
 }
@@ -221,10 +227,13 @@ static int check_head(const struct segment *segment, weir_error *err)
 
 static int check_locks(const struct segment *segment, weir_error *err)
 {
-    bool sound = lock_is_sound(&segment->head->store.lock);
+    bool sound = lock_is_sound(&segment->head->store.lock) &&
+                 lock_is_sound(&segment->head->sinks_lock);
 
     for (unsigned i = 0; i < segment->queue_count; i++)
         sound = sound && lock_is_sound(&segment->queues[i].head->lock);
+    for (unsigned i = 0; i < segment->sink_count; i++)
+        sound = sound && lock_is_sound(&segment->sinks[i].lock);
     return sound ? 0 : error_set(err, WEIR_EBROKEN, "it is damaged");
 }
 

@@ -58,6 +58,44 @@ head -c 70000 /dev/zero | tr '\0' z >large
 weir put --whole q large && weir get -n 1 --whole q >out
 same 'a large one' out large
 
+# --- appended to a file
+printf 'before\n' >kept
+printf 'a\nb\n' | weir put q
+weir get --append=kept -n 1 q
+weir get --append=kept -n 1 -0 q
+is 'behind what is there' "$(tr '\0' '|' <kept)" 'before
+a
+b|'
+weir get --append=kept q &
+getter=$!
+echo c | weir put q
+until_true 20 grep -q c kept
+run weir get --append=kept q
+exits 3 'by one process at a time'
+like 'why' err "cannot append to 'kept': another process does"
+kill $getter
+wait $getter
+: >kept
+echo d | weir put q
+weir get --append=kept -n 1 q
+is 'one that was made shorter' "$(cat kept)" d
+run weir get --append=/dev/null q
+exits 3 'no file'
+like 'why' err 'only a regular file can be appended to exactly once'
+run weir get --append=nosuch/file q
+exits 2 'no folder'
+(
+    trap '' XFSZ
+    ulimit -f 1
+    head -c 5000 /dev/zero | tr '\0' z | weir put --whole q
+    run weir get --append=short q
+    echo "$status" >code
+)
+is 'a file that has no room' "$(cat code)" 3
+is 'of which nothing is kept' "$(cat short)" ''
+weir get --append=short -n 1 q
+is 'and then the item is' "$(wc -c <short)" 5001
+
 # --- what is refused
 run weir get nosuch
 exits 2 'an unknown queue does not wait'

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * couple.c - `weir put` and `weir get` at one named queue, killed at random,
- * one or both, again and again; what gets appends to a file.
+ * one or both, again and again; what gets appends to a file: the shell's way,
+ * or by --append.
  *
- *     couple WEIR KILLS SEED
+ *     couple WEIR KILLS SEED [append]
  *
  * WEIR is the command's binary, WEIR_QUEUE_DIR set. After a death of the
  * putting side all is taken, so that the file tells where to go on. At the end
  * each item from 0 on must be in the file, in order and whole; twice only what
  * was in the hand of one that was killed, and cut off only where it was killed
- * while it wrote. Prints what it has done; status 1 and why, when not.
+ * while it wrote; by --append, neither. Prints what it has done; status 1 and
+ * why, when not.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,6 +31,7 @@
 
 static const char *weir;
 static pid_t feeder, putter, getter;
+static bool appends;
 static unsigned next; /* number to be put */
 
 static void die(const char *format, ...)
@@ -98,6 +101,8 @@ static void start_getter(void)
 
         dup2(fd, 1);
         close(fd);
+        if (appends)
+            execl(weir, "weir", "get", "--append=taken", "couple", NULL);
         execl(weir, "weir", "get", "couple", NULL);
         _exit(127);
     }
@@ -217,8 +222,9 @@ int main(int argc, char **argv)
     weir_queue *queue;
     weir_error err;
 
-    if (argc != 4)
+    if (argc != 4 && argc != 5)
         return 2;
+    appends = argc == 5;
     weir = argv[1];
     most = (unsigned)atoi(argv[2]);
     seed = (unsigned)atoi(argv[3]);
@@ -266,6 +272,8 @@ int main(int argc, char **argv)
     printf("# %u items, %u that put and %u that got were killed; %u items came "
            "twice, %u were cut off\n",
            seen, putters, getters, twice, torn);
+    if (appends)
+        getters = 0;
     if (seen < most / 8 || twice > getters || torn > getters)
         die("too many came twice, or too few at all");
     weir_queue_free(&queue);
