@@ -162,28 +162,6 @@ static bool choose_output(struct calling *calling)
 
 /* ------------------------------------------------------ its parameters ---- */
 
-/* A parameter that is given once is a text, given more often a list. */
-struct given {
-    char *name;
-    VEC(const char *) texts;
-};
-
-typedef VEC(struct given) givens;
-
-static struct given *find_given(givens *all, const char *name, size_t size)
-{
-    struct given *given;
-
-    for (size_t i = 0; i < all->count; i++)
-        if (strlen(all->at[i].name) == size &&
-            memcmp(all->at[i].name, name, size) == 0)
-            return &all->at[i];
-    given = VEC_ADD(all);
-    if (given)
-        given->name = strndup(name, size);
-    return given && given->name ? given : NULL;
-}
-
 /* "name=value": where the value begins; NULL: told. */
 static const char *value_of(const char *pair, const char *option)
 {
@@ -193,27 +171,6 @@ static const char *value_of(const char *pair, const char *option)
         return sign + 1;
     complain("option '%s' takes NAME=VALUE, not '%s'", option, pair);
     return NULL;
-}
-
-static bool gather_params(const struct texts *params, givens *all)
-{
-    for (size_t i = 0; i < params->count; i++) {
-        const char *value = value_of(params->at[i], "-p");
-        struct given *given;
-        const char **slot;
-
-        if (!value)
-            return false;
-        given = find_given(all, params->at[i],
-                           (size_t)(value - params->at[i]) - 1);
-        slot = given ? VEC_ADD(&given->texts) : NULL;
-        if (!slot) {
-            complain_memory();
-            return false;
-        }
-        *slot = value;
-    }
-    return true;
 }
 
 static void param_wrong(void *arg, size_t index, const char *name,
@@ -228,53 +185,19 @@ static void param_wrong(void *arg, size_t index, const char *name,
         complain("%s: parameter '%s': %s", calling->name, name, sentence);
 }
 
-static bool bind_given(struct calling *calling, const givens *all)
-{
-    VEC(struct param_value) values = { 0 };
-    char param[64] = "";
-    weir_error err = { 0 };
-    int code = 0;
-
-    for (size_t i = 0; i < all->count && code == 0; i++) {
-        const struct given *given = &all->at[i];
-        struct param_value *value = VEC_ADD(&values);
-
-        if (value)
-            *value = (struct param_value){ given->name, given->texts.count,
-                                           given->texts.at,
-                                           given->texts.count > 1 };
-        else
-            code = WEIR_ENOMEM;
-    }
-    if (code == 0)
-        code = param_bind(calling->task, values.at, values.count, param_wrong,
-                          calling, &calling->params);
-    if (code == WEIR_ENOMEM)
-        complain_memory();
-    if (code == 0 &&
-        task_check(calling->task, calling->params, param, &err) < 0) {
-        code = WEIR_EINVAL;
-        if (param[0])
-            complain("%s: parameter '%s': %s", calling->name, param, err.text);
-        else
-            complain("%s: %s", calling->name, err.text);
-    }
-    VEC_DONE(&values);
-    return code == 0;
-}
-
 static bool bind_params(struct calling *calling)
 {
-    givens all = { 0 };
-    bool good = gather_params(&calling->args->params, &all) &&
-                bind_given(calling, &all);
+    const struct texts *pairs = &calling->args->params;
+    int code;
 
-    for (size_t i = 0; i < all.count; i++) {
-        free(all.at[i].name);
-        VEC_DONE(&all.at[i].texts);
-    }
-    VEC_DONE(&all);
-    return good;
+    for (size_t i = 0; i < pairs->count; i++)
+        if (!value_of(pairs->at[i], "-p"))
+            return false;
+    code = param_bind_pairs(calling->task, pairs->at, pairs->count, param_wrong,
+                            calling, &calling->params);
+    if (code == WEIR_ENOMEM)
+        complain_memory();
+    return code == 0;
 }
 
 /* ------------------------------------------------------------ the item ---- */

@@ -9,9 +9,11 @@ libweir_internal_la_SOURCES += \
 	%D%/expand.c %D%/expand.h \
 	%D%/internal.h \
 	%D%/loader.c \
+	%D%/pairs.c \
 	%D%/param.c \
 	%D%/path.c \
 	%D%/plugin.h \
+	%D%/pool_task.c \
 	%D%/trust.c \
 	%D%/vet.c \
 	%D%/words.c

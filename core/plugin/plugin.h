@@ -143,6 +143,13 @@ typedef void param_mistake(void *arg, size_t index, const char *name,
 int param_bind(const weir_task *task, const struct param_value *values,
                size_t count, param_mistake *mistake, void *arg, void **out);
 
+/* The same from "name=value" texts: a name that comes again makes a list. Also
+ * runs the task's `check`; what that says is a mistake with index SIZE_MAX, and
+ * with the parameter's name, or "" where the task did not say which. */
+int param_bind_pairs(const weir_task *task, const char *const *pairs,
+                     size_t count, param_mistake *mistake, void *arg,
+                     void **out);
+
 /* Frees what param_bind made, when nothing of the task runs any more. */
 void param_unbind(const void *bound);
 

@@ -16,8 +16,9 @@ libweir_internal_la_SOURCES += \
 	%D%/pool_seats.c \
 	%D%/pool_serve.c %D%/pool_serve.h \
 	%D%/pool_submit.c \
-	%D%/pool_watch.c \
+	%D%/pool_task.c %D%/pool_task.h \
 	%D%/pool_trace.c \
+	%D%/pool_watch.c \
 	%D%/pool_wire.h \
 	%D%/pool_worker.c %D%/pool_worker.h \
 	%D%/queue_call.c \

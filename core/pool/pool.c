@@ -37,10 +37,10 @@ int pool_ask(weir_pool *pool, uint32_t word, struct context_reply *reply)
 
 static int check_ranges(const weir_pool_options *known, weir_error *err)
 {
-    if (known->function_count < 1 || known->function_count > FUNCTIONS_MOST ||
-        known->functions == NULL)
+    if (known->function_count > FUNCTIONS_MOST ||
+        (known->functions == NULL && known->function_count > 0))
         return error_set(err, WEIR_EINVAL,
-                         "a pool needs 1 to %d functions in `functions`",
+                         "a pool takes up to %d functions in `functions`",
                          FUNCTIONS_MOST);
     for (size_t i = 0; i < known->function_count; i++)
         if (known->functions[i] == NULL)
@@ -215,8 +215,7 @@ static int make_segment(weir_pool *pool, const weir_pool_options *known,
                         weir_error *err)
 {
     const struct queue_plan queues[POOL_QUEUES] = {
-        [POOL_CALLS] = { call_slots(known),
-                         known->bytes + sizeof(struct call_terms), 0 },
+        [POOL_CALLS] = { call_slots(known), known->bytes + ATTRS_MOST, 0 },
         [POOL_RESULTS] = { known->window, result_bytes(known), 0 },
     };
     const struct segment_plan plan = { .queues = queues,
@@ -294,6 +293,7 @@ void pool_unref(weir_pool *pool)
     board_done(&pool->board);
     context_unref(pool->context);
     free(pool->functions);
+    pool_tasks_done(pool);
     free(pool->places);
     free(pool);
 }

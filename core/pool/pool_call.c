@@ -96,17 +96,17 @@ void worker_drop(struct worker *worker)
 
 static const void *call_params(weir_call *call)
 {
-    return worker_of(call)->argument;
+    return worker_of(call)->scope->params;
 }
 
 static void *call_state(weir_call *call)
 {
-    return worker_of(call)->state;
+    return worker_of(call)->scope->state;
 }
 
 static void call_set_state(weir_call *call, void *state)
 {
-    worker_of(call)->state = state;
+    worker_of(call)->scope->state = state;
 }
 
 static weir_bytes call_input(weir_call *call)

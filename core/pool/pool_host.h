@@ -29,6 +29,7 @@
 #include <stdbool.h>
 
 #include "pool/pool.h"
+#include "pool/pool_task.h"
 #include "pool/pool_board.h"
 #include "pool/pool_wire.h"
 
@@ -82,6 +83,10 @@ struct weir_pool {
     int64_t limit_ns;
     uint32_t retries;
     weir_function **functions;
+    /* Tasks by name: read without the lock, only ever more of them. */
+    struct task_name *tasks[FUNCTIONS_MOST];
+    atomic_uint task_count;
+    char attrs[ATTRS_MOST]; /* of the call that is staged: the submitter's */
     struct segment *segment;
     struct board board;
     struct member *submitter, *reader, *picker;
@@ -231,10 +236,16 @@ struct submission {
     weir_imap *imap;
     uint64_t index;                   /* in it */
     const weir_call_options *options; /* NULL: none */
+    const struct task_name *task;     /* NULL: one of the functions */
     struct call_terms terms;
     bool has_terms;
     bool waited; /* for room: callbacks are run at the end */
 };
+
+/* The task that @run stands for, and its number; NULL: none. */
+const struct task_name *pool_task_of(const weir_pool *pool, weir_function *run,
+                                     unsigned *number_out);
+void pool_tasks_done(weir_pool *pool);
 
 int submission_init(struct submission *sub, weir_pool *pool, weir_function *run,
                     int64_t timeout_ns, const weir_call_options *options,

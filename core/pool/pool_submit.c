@@ -152,21 +152,36 @@ static int wait_for_room(struct submission *sub, size_t size, unsigned mine)
     return code == 0 ? state_code(pool) : code;
 }
 
+static void write_attrs(const struct submission *sub, struct stage_spec *spec)
+{
+    char *attrs = sub->pool->attrs;
+
+    if (!sub->has_terms && sub->task == NULL)
+        return;
+    memcpy(attrs, &sub->terms, sizeof sub->terms);
+    spec->attrs = attrs;
+    spec->attrs_size = sizeof sub->terms;
+    if (sub->task == NULL)
+        return;
+    memcpy(attrs + spec->attrs_size, sub->task->texts, sub->task->size);
+    spec->attrs_size += sub->task->size;
+}
+
 /* Without the lock. */
 static int stage_call(struct submission *sub, uint64_t ticket, const void *data,
                       size_t size, uint64_t *ref_out)
 {
-    const struct stage_spec spec = {
+    struct stage_spec spec = {
         .queue = POOL_CALLS,
         .room = size,
-        .attrs = sub->has_terms ? &sub->terms : NULL,
-        .attrs_size = sub->has_terms ? sizeof sub->terms : 0,
         .root = ticket,
         .path = call_path(sub->function, sub->chunk),
     };
     struct staged staged;
-    int code = turn_stage(sub->pool->submitter, &spec, &staged);
+    int code;
 
+    write_attrs(sub, &spec);
+    code = turn_stage(sub->pool->submitter, &spec, &staged);
     if (code != 0)
         return code;
     if (size > 0)
@@ -360,6 +375,7 @@ int submission_init(struct submission *sub, weir_pool *pool, weir_function *run,
                     int64_t timeout_ns, const weir_call_options *options,
                     weir_call_options *known, weir_error *err)
 {
+    const struct task_name *task;
     int code = pool_check(pool);
     unsigned number = 0;
 
@@ -367,15 +383,21 @@ int submission_init(struct submission *sub, weir_pool *pool, weir_function *run,
         return error_sys(err, code, "cannot use the pool");
     if (timeout_ns < 0)
         return error_set(err, WEIR_EINVAL, "a negative timeout");
-    while (number < pool->function_count && pool->functions[number] != run)
+    task = pool_task_of(pool, run, &number);
+    while (task == NULL && number < pool->function_count &&
+           pool->functions[number] != run)
         number++;
-    if (run == NULL || number == pool->function_count)
+    if (run == NULL || (task == NULL && number == pool->function_count))
         return error_set(err, WEIR_EINVAL,
                          "this is none of the pool's functions; give it to "
                          "weir_pool_new in `functions`");
     *sub = (struct submission){
         .pool = pool,
         .function = number,
+        .task = task,
+        .terms = { .limit_ns = pool->limit_ns,
+                   .deadline_ns = FOREVER,
+                   .retries = pool->retries },
         .deadline_ns = timeout_ns == 0 ? 0 : clock_deadline(timeout_ns),
     };
     if (options == NULL)

@@ -45,7 +45,8 @@ static inline unsigned call_chunk(uint64_t path)
     return (unsigned)(path >> 16 & 0xffff);
 }
 
-/* What one call asks for beside the pool's own options: its attributes. */
+/* What one call asks for beside the pool's own options: its attributes. Behind
+ * it, in a call of a plugin's task, what names that: pool_task.h. */
 struct call_terms {
     int64_t limit_ns;    /* of one attempt; 0: none */
     int64_t deadline_ns; /* absolute; FOREVER: none */
@@ -155,8 +156,9 @@ struct pool_stop {
 enum { STOP_MOST = 4096 }; /* tickets in one question */
 
 enum {
-    UNFIT_MOST = 3, /* as often in a row may `open` fail */
-    FUNCTIONS_MOST = 256,
+    UNFIT_MOST = 3,       /* as often in a row may `open` fail */
+    FUNCTIONS_MOST = 256, /* tasks count, too */
+    TASK_NAME_MOST = ATTRS_MOST - (int)sizeof(struct call_terms),
     WORKERS_MOST = 1024,
     SPARE_SEATS = 16, /* at most, for those that follow others */
     ARGUMENT_MOST = 128 << 10,

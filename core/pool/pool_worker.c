@@ -80,7 +80,7 @@ static struct call_terms terms_of(const struct worker *worker,
                                 .deadline_ns = FOREVER,
                                 .retries = worker->plan.retries };
 
-    if (item->attrs_size == sizeof terms)
+    if (item->attrs_size >= sizeof terms)
         memcpy(&terms, item->attrs, sizeof terms);
     return terms;
 }
@@ -252,16 +252,69 @@ static int attempts(struct worker *worker, struct item *item,
     return code == WEIR_TRANSIENT ? WEIR_EFAILED : code;
 }
 
+/* Loaded and opened when its first call comes. A failure is that call's: the
+ * next one tries again. */
+static int load_task(struct worker *worker, unsigned number,
+                     const struct item *item)
+{
+    const char *attrs = item->attrs;
+    struct pool_task *task;
+    weir_error err = { 0 };
+    int code;
+
+    if (number >= FUNCTIONS_MOST ||
+        item->attrs_size < sizeof(struct call_terms))
+        return WEIR_EBROKEN;
+    if (worker->tasks[number] != NULL)
+        return 0;
+    task = calloc(1, sizeof *task);
+    if (task == NULL)
+        return WEIR_ENOMEM;
+    code = pool_task_load(attrs + sizeof(struct call_terms),
+                          item->attrs_size - sizeof(struct call_terms), task,
+                          &err);
+    snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
+    if (code == 0 && task->open != NULL) {
+        worker->scope = task;
+        code = judge(worker, task->open(&worker->call));
+        worker->scope = &worker->own;
+    }
+    if (code == 0)
+        worker->tasks[number] = task;
+    else
+        free(task);
+    return code > 0 ? WEIR_EFAILED : code;
+}
+
+/* The function of this call, in whose scope it is to run. */
+static int find_function(struct worker *worker, const struct item *item,
+                         weir_function **function_out)
+{
+    unsigned number = call_function(item->path);
+    int code;
+
+    if (number < worker->plan.function_count) {
+        *function_out = function_at(worker->functions[number]);
+        return 0;
+    }
+    code = load_task(worker, number, item);
+    if (code == 0) {
+        worker->scope = worker->tasks[number];
+        *function_out = worker->scope->run;
+    } else if (worker->text[0] == '\0') {
+        snprintf(worker->text, TEXT_MOST,
+                 "the call's function is not known: %s", weir_strerror(code));
+    }
+    return code;
+}
+
 static int run(struct worker *worker, struct item *item,
                const struct call_terms *terms)
 {
-    unsigned function = call_function(item->path);
+    weir_function *function;
     int code;
 
-    if (function >= worker->plan.function_count)
-        return reply_failure(worker, item, WEIR_EBROKEN,
-                             "shared memory is damaged: there is no such "
-                             "function");
+    worker->text[0] = '\0';
     member_set_limit(worker->member, allowed(terms));
     code = turn_take_up(worker->member, item);
     if (item->attempt > 0)
@@ -269,11 +322,13 @@ static int run(struct worker *worker, struct item *item,
     WEIR_POINT("pool.call.taken");
     if (code == 0 && turn_marked(worker->member, item))
         return reply_marked(worker, item);
-    worker->item = item;
     atomic_store(&worker->hand, item->root);
     if (code == 0)
-        code = attempts(worker, item, function_at(worker->functions[function]),
-                        terms);
+        code = find_function(worker, item, &function);
+    worker->item = item;
+    if (code == 0)
+        code = attempts(worker, item, function, terms);
+    worker->scope = &worker->own;
     atomic_store(&worker->hand, 0);
     if (code >= 0) {
         code = reply_result(worker, item);
@@ -571,6 +626,11 @@ static void close_worker(struct worker *worker)
 {
     if (set_phase(worker, PHASE_CLOSING) == 0 && worker->plan.close != 0)
         function_at(worker->plan.close)(&worker->call);
+    for (unsigned i = 0; i < FUNCTIONS_MOST; i++)
+        if (worker->tasks[i] != NULL && worker->tasks[i]->close != NULL) {
+            worker->scope = worker->tasks[i];
+            worker->scope->close(&worker->call);
+        }
     WEIR_POINT("pool.worker.closed");
     member_leave(&worker->member);
 }
@@ -581,6 +641,7 @@ static bool read_order(struct worker *worker, const struct nursery_order *order)
     const size_t fixed = sizeof worker->start + sizeof worker->plan;
     const char *at = order->data;
     size_t functions;
+    char *argument;
 
     if ((order->fd_count != START_FDS && order->fd_count != START_BELL) ||
         order->size < fixed)
@@ -591,13 +652,14 @@ static bool read_order(struct worker *worker, const struct nursery_order *order)
     if (order->size != fixed + functions + worker->plan.argument_size)
         return false;
     worker->functions = malloc(functions + 1);
-    worker->argument = malloc(worker->plan.argument_size + 1);
-    if (worker->functions == NULL || worker->argument == NULL)
+    argument = malloc(worker->plan.argument_size + 1);
+    if (worker->functions == NULL || argument == NULL)
         return false;
     memcpy((void *)worker->functions, at + fixed, functions);
-    memcpy(worker->argument, at + fixed + functions,
-           worker->plan.argument_size);
-    ((char *)worker->argument)[worker->plan.argument_size] = '\0';
+    memcpy(argument, at + fixed + functions, worker->plan.argument_size);
+    argument[worker->plan.argument_size] = '\0';
+    worker->own.params = argument;
+    worker->scope = &worker->own;
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "pool/pool.h"
 #include "pool/pool_board.h"
+#include "pool/pool_task.h"
 #include "pool/pool_wire.h"
 
 enum { TEXT_MOST = 512 };
@@ -24,7 +25,10 @@ struct worker {
     struct pool_start start;
     struct pool_plan plan;
     const uint64_t *functions;
-    void *argument;
+    struct pool_task own;    /* what its functions share: argument, state */
+    struct pool_task *scope; /* the same of what runs now: never NULL */
+    /* Tasks by name that it has loaded; NULL: not yet. */
+    struct pool_task *tasks[FUNCTIONS_MOST];
     struct segment *segment;
     struct member *member;
     struct board board;
@@ -32,8 +36,7 @@ struct worker {
     enum seat_wish wish;
     int64_t looked_ns;     /* at its own size */
     _Atomic uint64_t hand; /* the call that runs; 0: none */
-    void *state;
-    struct item *item; /* in hand; NULL in open and close */
+    struct item *item;     /* in hand; NULL in open and close */
     struct reply reply;
     char text[TEXT_MOST]; /* of weir_fail */
     struct known {        /* how long a function's calls take */

@@ -85,14 +85,13 @@ typedef struct weir_result weir_result;
 typedef struct weir_imap weir_imap;
 typedef int weir_function(weir_call *call);
 
-/* What is 0 or NULL has the default that stands here; only `functions` is
- * needed. */
+/* What is 0 or NULL has the default that stands here. */
 typedef struct weir_pool_options {
     size_t size; /* of this struct, as the caller knows it */
     /* What calls may name; each must have been in memory, at this address,
      * when the context opened. */
     weir_function *const *functions;
-    size_t function_count; /* 1 to 256 */
+    size_t function_count; /* up to 256; 0: it calls tasks by name alone */
     /* In each new worker, before its first call. One that does not return 0,
      * or ends its worker, three times in a row ends the pool with its reason.
      * Emits nothing. */
@@ -153,6 +152,37 @@ typedef struct weir_pool_options {
  */
 int weir_pool_new(weir_context *context, const weir_pool_options *options,
                   weir_pool **pool_out, weir_error *err);
+
+/**
+ * weir_pool_task - a task of a plugin as a function of this pool
+ * @name:    "text.upper": the plugin, and its task
+ * @params:  "name=value" texts, up to a NULL; a name that comes again makes a
+ *           list. NULL: the defaults. All is copied
+ * @run_out: stands for it in the calls of this pool, in no other's; never to be
+ *           called itself. Lives as long as the pool
+ * @err:     the sentence; may be NULL
+ *
+ * At any time, also while calls are under way. The program itself loads
+ * nothing: each worker loads the plugin, binds the parameters and runs the
+ * task's `open` when its first call of the task comes, and `close` when it ends
+ * by itself. So a plugin that is not there, a wrong parameter or an `open` that
+ * fails is told by the calls: WEIR_EPLUGIN, WEIR_ETRUST, WEIR_EINVAL or
+ * WEIR_EFAILED, with the sentence. Plugins are searched as `weir run` does it:
+ * in WEIR_PLUGIN_PATH, as it was when the context opened, then where weir's own
+ * are installed.
+ *
+ * A call is one item. Sources, and tasks that give their result at the end of
+ * their input, are refused with WEIR_EINVAL. The task gives one item, to its
+ * first output. Name and parameters travel with each call and count as its
+ * bytes.
+ *
+ * Returns 0; WEIR_EINVAL; WEIR_ETOOBIG: name and parameters pass 4,072 bytes;
+ * WEIR_EFULL: functions and tasks of this pool pass 256; WEIR_ENOMEM,
+ * WEIR_EPROCESS. The same again gives the same @run_out.
+ * Threads: safe. Signals: no. Since: 0.1
+ */
+int weir_pool_task(weir_pool *pool, const char *name, const char *const *params,
+                   weir_function **run_out, weir_error *err);
 
 /* -------------------------------------------------------------- calls ---- */
 

@@ -17,8 +17,9 @@ LONG_TESTS += %D%/test
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
 	%D%/pool_seats.c \
-	%D%/pool_watch.c \
+	%D%/pool_task.c \
 	%D%/pool_trace.c \
+	%D%/pool_watch.c \
 	%D%/queue.c \
 	%D%/queue_death.c \
 	%D%/queue_place.c \
@@ -28,5 +29,11 @@ LONG_TESTS += %D%/test
 	tests/unit/process/watch.c tests/unit/process/watch.h
 %C%_test_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/%D% \
 	-I$(srcdir)/tests/unit/process
+%C%_test_CPPFLAGS += -DTEST_PLUGINS='"$(abs_builddir)/%D%/plugins/.libs"'
 %C%_test_CFLAGS = $(UNIT_CFLAGS)
+EXTRA_%C%_test_DEPENDENCIES = %D%/plugins/tasks.la
+check_LTLIBRARIES += %D%/plugins/tasks.la
+%C%_plugins_tasks_la_SOURCES = %D%/plugins/tasks.c
+%C%_plugins_tasks_la_LDFLAGS = $(WEIR_SANITIZE) $(WEIR_COVERAGE) -module \
+	-avoid-version -rpath /nowhere
 %C%_test_LDADD = $(UNIT_LIBS)

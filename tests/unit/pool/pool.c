@@ -408,7 +408,7 @@ START_TEST(d5_misuse)
     ck_assert_int_eq(weir_pool_new(bench.context, &options, &pool, &err),
                      WEIR_EINVAL);
     options = bench_options();
-    options.function_count = 0;
+    options.functions = NULL;
     ck_assert_int_eq(weir_pool_new(bench.context, &options, &pool, &err),
                      WEIR_EINVAL);
     options.functions = bad;

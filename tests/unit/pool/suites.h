@@ -26,6 +26,7 @@ Suite *pool_handle_suite(void);
 Suite *pool_notice_suite(void);
 Suite *pool_seats_suite(void);
 Suite *pool_watch_suite(void);
+Suite *pool_task_suite(void);
 Suite *pool_trace_suite(void);
 
 /* The context of a test, opened and closed by the fixture, which also looks
