@@ -244,6 +244,65 @@ START_TEST(at_most_once)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- batches ----
+ */
+
+/* Its input is two bytes: the second says whether it kills its worker. Gives
+ * the attempt that it is in. */
+static int kill_if_told(weir_call *call)
+{
+    unsigned char attempt = (unsigned char)weir_attempt(call);
+
+    if (((const char *)weir_input(call).data)[1] != 0)
+        raise(SIGKILL);
+    return weir_emit(call, 0, &attempt, 1);
+}
+
+/* A chunk of 32 goes to one worker at once, and one of them kills it: that one
+ * alone fails, or is tried again; its neighbours have not lost an attempt.
+ * Loop: where it stands; without retries and with some. */
+START_TEST(d8_bad_one_in_a_batch)
+{
+    enum { MANY = 128, CHUNK = 32 };
+    static weir_function *const functions[] = { kill_if_told };
+    weir_pool_options options = bench_options();
+    const int bad = CHUNK + (int[]){ 0, 13, 31 }[_i % 3];
+    char inputs[MANY][2];
+    weir_bytes bytes[MANY], attempt;
+    weir_result *results[MANY];
+    weir_error err = { 0 };
+    weir_pool *pool;
+
+    options.functions = functions;
+    options.function_count = 1;
+    options.workers = 1 + _i % 2;
+    options.retries = _i < 6 ? 0 : 3;
+    pool = bench_pool(&options);
+    for (int i = 0; i < MANY; i++) {
+        inputs[i][0] = (char)i;
+        inputs[i][1] = i == bad;
+        bytes[i] = (weir_bytes){ inputs[i], 2 };
+    }
+    ck_assert_int_eq(weir_pool_map(pool, kill_if_told, bytes, MANY, CHUNK,
+                                   BOUND_NS, results, NULL),
+                     1);
+    for (int i = 0; i < MANY; i++) {
+        int code = weir_result_get(results[i], 0, &attempt, &err);
+
+        ck_assert_int_eq(code, i == bad ? WEIR_ELOST : 0);
+        if (i == bad)
+            ck_assert_str_eq(err.text,
+                             _i < 6 ? "the worker was killed by SIGKILL"
+                                    : "the worker was killed by SIGKILL (in "
+                                      "attempt 4)");
+        else
+            ck_assert_int_eq(*(const unsigned char *)attempt.data, 1);
+        weir_result_free(&results[i]);
+    }
+    bench_end(&pool);
+}
+END_TEST
+
 /* ---------------------------------------------------------- time limits ----
  */
 
@@ -423,6 +482,7 @@ Suite *pool_death_suite(void)
     tcase_add_test(tcase, d5_retries);
     tcase_add_loop_test(tcase, d8_killed_at_random, 0, 3);
     tcase_add_test(tcase, at_most_once);
+    tcase_add_loop_test(tcase, d8_bad_one_in_a_batch, 0, 12);
     tcase_add_loop_test(tcase, d8_time_limit, 0, 2);
     tcase_add_test(tcase, limit_leaves_out_waiting);
     tcase_add_test(tcase, nursery_killed);
