@@ -225,6 +225,7 @@ static int make_segment(weir_pool *pool, const weir_pool_options *known,
 
     if (code != 0)
         return code;
+    segment_set_alone(pool->segment);
     code = member_enter(pool->segment, pool->seats, &pool->submitter);
     if (code == 0)
         code = member_enter(pool->segment, pool->seats + 1, &pool->reader);

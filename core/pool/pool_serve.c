@@ -10,6 +10,24 @@
  *
  * A pool is over when no worker is left and none will come; then its results
  * are closed, which is how the program sees it.
+ *
+ * THE END, step by step; none waits for a worker, so its time is the grace and
+ * what the machine needs for the steps:
+ *   1  the question is read: as soon as what this process does just then is
+ *      done. That never waits but for a queue's lock, in a recovery; a worker
+ *      that was stopped while it held that is told to go on after 0.1 s, by
+ *      whoever waits (lock_set_alone), and one that is dead holds none
+ *   2  SIGTERM and SIGCONT to all groups. What was to be forked again is not
+ *   3  after grace_ns, SIGKILL to all that are left, to group and process: no
+ *      handler, mask, stop or other group keeps one from dying
+ *   4  those whose forks were ordered before 2: the nursery answers each order,
+ *      as it waits for nobody, or dies, which is an answer; then SIGKILL
+ *   5  a death is seen by pidfd, and the nursery reaps. Nothing is recovered
+ *      yet: another worker may hold a lock, and be stopped
+ *   6  the last one is reaped: who held a lock now is dead, or the program
+ *      itself. What they had done is finished, and the results are closed
+ * Nobody is forked after 2: so from 3 and 4 on the number that is left only
+ * falls, by one at each death, and SIGKILL has been sent to each.
  */
 #include "config.h"
 
@@ -100,10 +118,18 @@ static void signal_all(struct served *pool, int signal)
 
         if (pid <= 0)
             continue;
-        kill(-pid, signal);
+        if (kill(-pid, signal) < 0 || signal == SIGKILL)
+            kill(pid, signal); /* it may have gone to another group */
         if (signal == SIGTERM)
             kill(-pid, SIGCONT); /* a stopped one would not see it */
     }
+}
+
+/* All at once, when nobody is left who could hold a lock. */
+static void settle_all(struct served *pool)
+{
+    for (unsigned i = 0; i < pool->plan.seats; i++)
+        member_recover(pool->segment, i, CAUSE_SIGNAL, SIGKILL, NULL);
 }
 
 /* No successors any more; who is there goes. @reason NULL: as asked. */
@@ -127,6 +153,8 @@ static void end_pool(struct served *pool, int code, const char *reason)
 static void look_for_end(struct server *server, struct served *pool)
 {
     if (pool->live == 0 && pool->state != POOL_OVER) {
+        if (pool->state == POOL_ENDS)
+            settle_all(pool);
         pool->state = POOL_OVER;
         queue_close(pool->segment, POOL_CALLS);
         queue_close(pool->segment, POOL_RESULTS);
@@ -191,7 +219,7 @@ static void forked(void *state, uint64_t id, int code, pid_t pid, int pidfd)
             end_pool(pool, code, NULL);
     }
     if (pool->state == POOL_ENDS && code == 0)
-        kill(-pid, SIGKILL); /* it was ordered before that */
+        kill(pid, SIGKILL), kill(-pid, SIGKILL); /* ordered before that */
     if ((pool->state == POOL_ENDS || hand->goes) && hand->again_ns != 0)
         seats_give(pool, hand);
     if (code != 0 && pool->state == POOL_RUNS)
@@ -271,6 +299,20 @@ static void count_unfit(struct served *pool, enum phase phase,
     end_pool(pool, WEIR_ELOST, reason);
 }
 
+/* From now on its number may be another's. */
+static void died(void *state, pid_t pid)
+{
+    struct server *server = state;
+
+    for (size_t i = 0; i < server->pools.count; i++) {
+        struct served *pool = server->pools.at[i];
+
+        for (unsigned k = 0; k < pool->plan.seats; k++)
+            if (pool->hands[k].pid == pid)
+                pool->hands[k].pid = 0;
+    }
+}
+
 static void reaped(void *state, uint64_t id, pid_t pid,
                    const struct exit_record *exit)
 {
@@ -283,7 +325,8 @@ static void reaped(void *state, uint64_t id, pid_t pid,
     if (pool == NULL)
         return;
     hand->pid = 0;
-    recover(server, pool, hand, exit);
+    if (pool->state != POOL_ENDS)
+        recover(server, pool, hand, exit);
     phase = hand_phase(pool, hand);
     if (phase == PHASE_OPENING ||
         (phase == PHASE_STARTING && !exit->signaled && !exit->lost))
@@ -315,9 +358,10 @@ static int64_t pool_tick(struct served *pool, int64_t now_ns)
     for (unsigned i = 0; i < pool->plan.seats; i++) {
         struct hand *hand = &pool->hands[i];
 
-        if (pool->watch_ns > 0)
+        if (pool->watch_ns > 0 && pool->state != POOL_ENDS)
             hand_check_limit(pool, hand, now_ns);
-        next = least(next, hand_see_halt(pool, hand, now_ns));
+        if (pool->state != POOL_ENDS)
+            next = least(next, hand_see_halt(pool, hand, now_ns));
         if (hand->again_ns != 0 && now_ns >= hand->again_ns)
             hand_fork(pool, hand);
         if (hand->again_ns != 0)
@@ -570,6 +614,7 @@ const struct helper_service pool_service = {
     .name = "pool",
     .open = open_server,
     .request = request,
+    .died = died,
     .forked = forked,
     .reaped = reaped,
     .tick = tick,

@@ -72,6 +72,9 @@ int segment_fd(const struct segment *segment);
 /* In a worker, once: no copy of the mapping in a task's own fork, and no
  * descriptor of it left. */
 int segment_seclude(struct segment *segment);
+/* Before anybody uses it: who waits for a lock of it sees to its holder
+ * (lock_set_alone). All its members live in one pid namespace. */
+void segment_set_alone(struct segment *segment);
 bool segment_broken(const struct segment *segment);
 void segment_set_broken(struct segment *segment);
 unsigned segment_queue_count(const struct segment *segment);

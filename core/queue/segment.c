@@ -431,6 +431,16 @@ bool segment_broken(const struct segment *segment)
     return atomic_load(&segment->head->broken) != 0;
 }
 
+void segment_set_alone(struct segment *segment)
+{
+    for (unsigned i = 0; i < segment->queue_count; i++)
+        lock_set_alone(&segment->queues[i].head->lock);
+    for (unsigned i = 0; i < segment->sink_count; i++)
+        lock_set_alone(&segment->sinks[i].lock);
+    lock_set_alone(&segment->head->sinks_lock);
+    lock_set_alone(&segment->head->store.lock);
+}
+
 void segment_set_broken(struct segment *segment)
 {
     atomic_store(&segment->head->broken, 1);

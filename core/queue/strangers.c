@@ -159,12 +159,7 @@ static int init(struct segment *segment, const struct segment_head *head,
         code = segment_init(segment, queues_end, plan, err);
     if (code < 0)
         return code;
-    for (unsigned i = 0; i < segment->queue_count; i++)
-        lock_set_alone(&segment->queues[i].head->lock);
-    for (unsigned i = 0; i < segment->sink_count; i++)
-        lock_set_alone(&segment->sinks[i].lock);
-    lock_set_alone(&segment->head->sinks_lock);
-    lock_set_alone(&segment->head->store.lock);
+    segment_set_alone(segment);
     return 0;
 }
 

@@ -154,6 +154,48 @@ START_TEST(at_each_point)
 }
 END_TEST
 
+/* One worker is stopped while it holds a lock of the pool, another dies, and
+ * the helper needs that lock for the recovery. */
+START_TEST(stopped_with_a_lock)
+{
+    serve("lock.taken:90:stop:0,queue.hand.noted:20:kill:1", 500, 1024, 0);
+}
+END_TEST
+
+/* All are stopped so, or killed: and then it is ended. */
+START_TEST(terminated_with_a_lock)
+{
+    static weir_function *const functions[] = { grow };
+    weir_pool_options options = { .size = sizeof options,
+                                  .functions = functions,
+                                  .function_count = 1,
+                                  .workers = 4,
+                                  .retries = 10000,
+                                  .grace_ns = 20 * NS_PER_MS };
+    weir_result *results[300];
+    weir_context *context = NULL;
+    weir_pool *pool = NULL;
+
+    ck_assert_int_eq(setenv("WEIR_FAULT",
+                            "lock.taken:30:stop,queue.hand.noted:20:kill:1", 1),
+                     0);
+    ck_assert_int_eq(weir_context_open(NULL, &context, NULL), 0);
+    ck_assert_int_eq(weir_pool_new(context, &options, &pool, NULL), 0);
+    unsetenv("WEIR_FAULT");
+    for (uint32_t i = 0; i < 300; i++)
+        ck_assert_int_eq(weir_pool_apply_async(pool, grow, &i, sizeof i,
+                                               BOUND_NS, &results[i], NULL),
+                         0);
+    ck_assert_int_eq(weir_result_wait(results[20 * _i], BOUND_NS), 0);
+    ck_assert_int_eq(weir_pool_terminate(pool), 0);
+    ck_assert_int_eq(weir_pool_join(pool, BOUND_NS), 0);
+    for (uint32_t i = 0; i < 300; i++)
+        weir_result_free(&results[i]);
+    ck_assert_int_eq(weir_pool_free(&pool), 0);
+    weir_context_close(&context);
+}
+END_TEST
+
 static Suite *pool_suite(void)
 {
     Suite *suite = suite_create("pool");
@@ -162,6 +204,8 @@ static Suite *pool_suite(void)
     tcase_set_timeout(tcase, 1200);
     tcase_add_checked_fixture(tcase, children_setup, children_teardown);
     tcase_add_loop_test(tcase, at_each_point, 0, is_long() ? 1 : 3);
+    tcase_add_test(tcase, stopped_with_a_lock);
+    tcase_add_loop_test(tcase, terminated_with_a_lock, 0, 4);
     suite_add_tcase(suite, tcase);
     return suite;
 }

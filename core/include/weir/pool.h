@@ -587,9 +587,13 @@ int weir_pool_close(weir_pool *pool);
 
 /* weir_pool_terminate - end now: each call without a result fails with
  * WEIR_ETERMINATED at once; workers get SIGTERM, and SIGKILL when they are
- * still there after the pool's grace_ns. So weir_pool_join returns within that
- * and what the kernel takes to end them. Idempotent; also after close. Returns
- * as weir_pool_close. Threads: safe. */
+ * still there after the pool's grace_ns. So weir_pool_join returns within
+ * grace_ns and what the machine takes for a fixed number of steps: the helper
+ * gets a processor and finishes what it is at (at most 0.1 s of that is
+ * waiting), and the kernel ends the workers. Nothing that a function or `open`
+ * does makes that longer: ignoring signals, being stopped, never returning,
+ * forking, being one of many. Idempotent; also after close. Returns as
+ * weir_pool_close. Threads: safe. */
 int weir_pool_terminate(weir_pool *pool);
 
 /**

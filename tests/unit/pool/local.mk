@@ -18,6 +18,7 @@ LONG_TESTS += %D%/test
 	%D%/pool_notice.c \
 	%D%/pool_seats.c \
 	%D%/pool_task.c \
+	%D%/pool_term.c \
 	%D%/pool_trace.c \
 	%D%/pool_watch.c \
 	%D%/queue.c \

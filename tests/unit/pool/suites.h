@@ -25,6 +25,7 @@ Suite *pool_end_suite(void);
 Suite *pool_handle_suite(void);
 Suite *pool_notice_suite(void);
 Suite *pool_seats_suite(void);
+Suite *pool_term_suite(void);
 Suite *pool_watch_suite(void);
 Suite *pool_task_suite(void);
 Suite *pool_trace_suite(void);
