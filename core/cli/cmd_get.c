@@ -188,7 +188,7 @@ static enum status pass_on(struct getting *g, weir_lease *item)
     return code < 0 ? unusable(g, code) : STATUS_GOOD;
 }
 
-/* Both at once. */
+/* Written and taken off the queue, in one. */
 static enum status append(struct getting *g, weir_lease *item)
 {
     struct iovec parts[2];
@@ -222,8 +222,8 @@ static enum status get_all(struct getting *g)
     return status;
 }
 
-/* Opened when the queue is, so that the one before, if it was killed, is seen
- * to be dead; and this one's alone, as long as it runs. */
+/* After the queue was opened, which has recovered the one before, if that was
+ * killed. This one's alone, as long as it runs. */
 static enum status open_file(struct getting *g)
 {
     weir_error err = { 0 };

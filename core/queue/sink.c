@@ -111,13 +111,17 @@ static int find_sink(struct segment *segment, unsigned group, int fd,
     int code;
 
     *sink_out = count;
-    for (unsigned i = count; i-- > 0;) {
+    for (unsigned i = 0; i < count; i++) {
         if (is_sink(&segment->sinks[i], group, st)) {
             *sink_out = i;
             return 0;
         }
-        if (atomic_load(&segment->sinks[i].state) == SINK_EMPTY)
+        if (atomic_load(&segment->sinks[i].state) != SINK_EMPTY)
+            continue;
+        if (*sink_out == count)
             *sink_out = i;
+        if (segment->lives == NULL)
+            break; /* only strangers leave gaps: all others are empty */
     }
     if (*sink_out == count)
         return error_set(err, WEIR_EFULL,
