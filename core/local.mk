@@ -19,6 +19,7 @@ include %D%/pool/local.mk
 include %D%/plugin/local.mk
 include %D%/job/local.mk
 include %D%/run/local.mk
+include %D%/helper/local.mk
 include %D%/cli/local.mk
 
 # Public headers; add each here.

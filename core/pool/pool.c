@@ -195,6 +195,12 @@ static int ask_open(weir_pool *pool, const weir_pool_options *known,
         memcpy(&pool->id, reply.data.data, sizeof pool->id);
     buf_done(&reply.data);
     fd_close(&reply.fd);
+    if (code == WEIR_ESTATE && context_is_late(pool->context))
+        return error_set(err, WEIR_EINVAL,
+                         "the pool's functions are not known to its context, "
+                         "which was opened when the program had threads "
+                         "already; open it before the first one, or call tasks "
+                         "of plugins by name");
     if (code == WEIR_ESTATE)
         return error_set(err, WEIR_EINVAL,
                          "a function of the pool was not in memory when its "

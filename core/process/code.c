@@ -14,6 +14,7 @@ struct range {
 
 static VEC(struct range) code; /* empty: not known */
 static pid_t learned_by;       /* a fork of it may have loaded more */
+static bool elsewhere;
 
 static void learn(void)
 {
@@ -35,8 +36,15 @@ static void learn(void)
     fclose(maps);
 }
 
+void code_is_elsewhere(void)
+{
+    elsewhere = true;
+}
+
 bool code_is_at(uint64_t address)
 {
+    if (elsewhere)
+        return false;
     if (learned_by != fork_self())
         learn();
     for (size_t i = 0; i < code.count; i++)

@@ -14,4 +14,8 @@
  */
 bool code_is_at(uint64_t address);
 
+/* This process has not the program's memory: from now on nothing of it is
+ * here. */
+void code_is_elsewhere(void);
+
 #endif

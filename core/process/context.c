@@ -26,6 +26,7 @@
 
 #include "process/context.h"
 #include "process/fork.h"
+#include "process/late.h"
 #include "process/parcel.h"
 
 /* More than the helper gives its nursery, and that its workers. */
@@ -43,6 +44,7 @@ struct weir_context {
     uint64_t tags;
     struct parcel in;
     atomic_bool broken; /* the helper is gone, or the context closed */
+    bool late;          /* the helper has not the program's memory */
     atomic_uint refs;
     struct process_list list;
     struct weir_context *before, *after; /* those that are open */
@@ -61,20 +63,21 @@ static struct {
     bool hooked; /* at exit; a forked child has that, too */
 } open_ones;
 
-/* While there is one thread. */
 static void list_open(weir_context *context)
 {
-    if (open_ones.process != getpid()) {
+    if (open_ones.process != getpid()) { /* the first one, see weir/process.h */
         open_ones.process = getpid();
         open_ones.first = NULL;
         pthread_mutex_init(&open_ones.lock, NULL);
     }
     if (!open_ones.hooked)
         open_ones.hooked = atexit(context_finish_all) == 0;
+    pthread_mutex_lock(&open_ones.lock);
     context->after = open_ones.first;
     if (context->after != NULL)
         context->after->before = context;
     open_ones.first = context;
+    pthread_mutex_unlock(&open_ones.lock);
 }
 
 /* False: it was not in the list any more. */
@@ -131,6 +134,11 @@ int context_check(weir_context *context)
     if (context->host != fork_self())
         return WEIR_EPROCESS;
     return atomic_load(&context->broken) ? WEIR_EBROKEN : 0;
+}
+
+bool context_is_late(const weir_context *context)
+{
+    return context->late;
 }
 
 int context_alive(weir_context *context)
@@ -285,27 +293,6 @@ static int copy_services(weir_context *context,
     return 0;
 }
 
-/* In the child between: the helper itself, and gone. */
-static _Noreturn void fork_again(struct helper_birth *birth)
-{
-    int fds[FD_MESSAGE_FDS + 3];
-    struct heritage heritage = { .life = birth->life,
-                                 .life_signal = SIGCONT,
-                                 .fds = fds,
-                                 .fd_count = birth->keep_count + 3 };
-    pid_t pid;
-
-    fds[0] = birth->socket;
-    fds[1] = birth->life;
-    fds[2] = birth->host_fd;
-    for (size_t i = 0; i < birth->keep_count; i++)
-        fds[3 + i] = birth->keep[i];
-    pid = fork_child(&heritage, NULL);
-    if (pid == 0)
-        helper_main(birth);
-    _exit(pid < 0 ? -pid : 0); /* an errno, all of which are below 256 */
-}
-
 /* Its exit status may be taken by the program's own handler: then the socket
  * alone tells. */
 static int fork_helper(struct helper_birth *birth)
@@ -315,7 +302,7 @@ static int fork_helper(struct helper_birth *birth)
     int status = 0;
 
     if (pid == 0)
-        fork_again(birth);
+        helper_fork_off(birth);
     if (pid < 0)
         return pid;
     while (waitpid(pid, &status, 0) < 0)
@@ -360,7 +347,7 @@ static int lift(int *fd)
 }
 
 static int open_helper(weir_context *context,
-                       const weir_context_options *options)
+                       const weir_context_options *options, weir_error *err)
 {
     struct lineage lineage;
     struct helper_birth birth = { .lineage = &lineage,
@@ -387,7 +374,7 @@ static int open_helper(weir_context *context,
     birth.life = context->life.read_fd;
     fflush(NULL); /* what waits in stdio shall not be written twice */
     if (code == 0)
-        code = fork_helper(&birth);
+        code = context->late ? late_start(&birth, err) : fork_helper(&birth);
     fd_close(&birth.socket);
     fd_close(&birth.host_fd);
     fd_close(&context->life.read_fd);
@@ -400,6 +387,8 @@ int context_open_with(const weir_context_options *options,
 {
     weir_context_options known;
     weir_context *context;
+    weir_error why = { 0 };
+    bool late;
     int code;
 
     if (context_out == NULL)
@@ -407,15 +396,16 @@ int context_open_with(const weir_context_options *options,
     code = check_options(options, &known, err);
     if (code != 0)
         return code;
-    if (fork_threads() > 1)
+    late = fork_threads() > 1;
+    if (late && services != context_services)
         return error_set(err, WEIR_ESTATE,
-                         "the program has threads already, and a fork would "
-                         "copy the locks that they hold; open the context "
-                         "before the first thread starts");
+                         "the program has threads already, and weir-helper has "
+                         "no such services");
     context = calloc(1, sizeof *context);
     if (context == NULL)
         return error_set(err, WEIR_ENOMEM, "no memory for a context");
     context->host = getpid();
+    context->late = late;
     context->helper_fd = context->socket = -1;
     context->life = (struct life){ -1, -1 };
     atomic_init(&context->refs, 1);
@@ -423,10 +413,12 @@ int context_open_with(const weir_context_options *options,
     pthread_mutex_init(&context->list.lock, NULL);
     code = copy_services(context, services);
     if (code == 0)
-        code = open_helper(context, &known);
+        code = open_helper(context, &known, &why);
     if (code != 0) {
         weir_context_close(&context);
-        return error_sys(err, code, "cannot start the helper process");
+        return why.code != 0
+                   ? error_set(err, why.code, "%s", why.text)
+                   : error_sys(err, code, "cannot start the helper process");
     }
     list_open(context);
     *context_out = context;

@@ -42,6 +42,9 @@ int context_check(weir_context *context);
  * else, once in CONTEXT_LOOK_NS. */
 #define CONTEXT_LOOK_NS NS_PER_S
 int context_alive(weir_context *context);
+/* Opened when the program had threads: its helper knows none of its functions.
+ */
+bool context_is_late(const weir_context *context);
 /* Readable when the helper is gone. */
 int context_helper_fd(const weir_context *context);
 pid_t context_helper_pid(const weir_context *context);

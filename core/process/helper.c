@@ -567,3 +567,23 @@ _Noreturn void helper_main(const struct helper_birth *birth)
     for (;;)
         turn(helper);
 }
+
+_Noreturn void helper_fork_off(const struct helper_birth *birth)
+{
+    int fds[FD_MESSAGE_FDS + 3];
+    struct heritage heritage = { .life = birth->life,
+                                 .life_signal = SIGCONT,
+                                 .fds = fds,
+                                 .fd_count = birth->keep_count + 3 };
+    pid_t pid;
+
+    fds[0] = birth->socket;
+    fds[1] = birth->life;
+    fds[2] = birth->host_fd;
+    for (size_t i = 0; i < birth->keep_count; i++)
+        fds[3 + i] = birth->keep[i];
+    pid = fork_child(&heritage, NULL);
+    if (pid == 0)
+        helper_main(birth);
+    _exit(pid < 0 ? -pid : 0); /* an errno, all of which are below 256 */
+}

@@ -113,5 +113,7 @@ struct helper_birth {
     size_t keep_count;
 };
 _Noreturn void helper_main(const struct helper_birth *birth);
+/* In the process between it and the program: forks it, and is gone. */
+_Noreturn void helper_fork_off(const struct helper_birth *birth);
 
 #endif

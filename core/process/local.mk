@@ -9,6 +9,7 @@ libweir_internal_la_SOURCES += \
 	%D%/fork.c %D%/fork.h \
 	%D%/handle.h \
 	%D%/helper.c %D%/helper.h \
+	%D%/late.c %D%/late.h \
 	%D%/nursery.c %D%/nursery.h \
 	%D%/nursery_main.c %D%/nursery_wire.h \
 	%D%/orders.c \

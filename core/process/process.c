@@ -296,6 +296,13 @@ int weir_process_start(weir_process *process, weir_error *err)
                process->name, (int)process->pid);
         return 0;
     }
+    if (code == WEIR_EINVAL && report.code == 0 &&
+        context_is_late(process->context))
+        return error_set(err, code,
+                         "the function of process '%s' is not known to its "
+                         "context, which was opened when the program had "
+                         "threads already; open it before the first one",
+                         process->name);
     if (code == WEIR_EINVAL && report.code == 0)
         return error_set(err, code,
                          "the function of process '%s' was not in memory when "

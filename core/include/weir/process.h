@@ -9,6 +9,13 @@
  * what the memory holds then, all children see (functions, tables, settings);
  * what comes later, they do not. A new context shows newer memory.
  *
+ * A context that is opened when the program has threads already is a late one.
+ * A fork would copy locks that they hold, so its helper is a small program of
+ * weir's own, started afresh: its children see the environment, the working
+ * folder and the kept descriptors as they were then, and nothing of the
+ * program's memory. It has queues, and pools that call tasks of plugins by name
+ * (weir_pool_task); functions of the program are refused with WEIR_EINVAL.
+ *
  *     static int work(weir_child *self)
  *     {
  *         size_t size;
@@ -101,11 +108,13 @@ typedef struct weir_context_options {
  * @err:         the sentence; may be NULL
  *
  * What waits in stdio is written first (fflush), so that it is not written
- * twice. Several contexts may be open at once.
+ * twice. Several contexts may be open at once. A late one (see the top) needs
+ * the program weir-helper where weir is installed, or where the environment's
+ * WEIR_HELPER says, an absolute path; not asked in a set-user-ID program.
  *
- * Returns 0; WEIR_EINVAL; WEIR_ESTATE: the program has threads already (a
- * fork would copy locks that they hold); -EAGAIN, -EMFILE, WEIR_ENOMEM.
- * Threads: only while there is one. Signals: no. Since: 0.1
+ * Returns 0; WEIR_EINVAL; -EAGAIN, -EMFILE, WEIR_ENOMEM; of a late one also
+ * -ENOENT and the like: weir-helper cannot be started; WEIR_EBROKEN: it failed.
+ * Threads: one at a time opens a context. Signals: no. Since: 0.1
  */
 int weir_context_open(const weir_context_options *options,
                       weir_context **context_out, weir_error *err);

@@ -6,6 +6,7 @@ LONG_TESTS += %D%/test
 %C%_test_SOURCES = \
 	%D%/bench.c \
 	%D%/d3.c \
+	%D%/late.c \
 	%D%/main.c \
 	%D%/named.c \
 	%D%/named_calls.c \
@@ -30,9 +31,11 @@ LONG_TESTS += %D%/test
 	tests/unit/process/watch.c tests/unit/process/watch.h
 %C%_test_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/%D% \
 	-I$(srcdir)/tests/unit/process
-%C%_test_CPPFLAGS += -DTEST_PLUGINS='"$(abs_builddir)/%D%/plugins/.libs"'
+%C%_test_CPPFLAGS += \
+	-DTEST_PLUGINS='"$(abs_builddir)/%D%/plugins/.libs"' \
+	-DTEST_HELPER='"$(abs_builddir)/core/helper/weir-helper"'
 %C%_test_CFLAGS = $(UNIT_CFLAGS)
-EXTRA_%C%_test_DEPENDENCIES = %D%/plugins/tasks.la
+EXTRA_%C%_test_DEPENDENCIES = %D%/plugins/tasks.la core/helper/weir-helper
 check_LTLIBRARIES += %D%/plugins/tasks.la
 %C%_plugins_tasks_la_SOURCES = %D%/plugins/tasks.c
 %C%_plugins_tasks_la_LDFLAGS = $(WEIR_SANITIZE) $(WEIR_COVERAGE) -module \

@@ -27,6 +27,7 @@ Suite *pool_notice_suite(void);
 Suite *pool_seats_suite(void);
 Suite *pool_term_suite(void);
 Suite *pool_watch_suite(void);
+Suite *late_suite(void);
 Suite *pool_task_suite(void);
 Suite *pool_trace_suite(void);
 

@@ -117,6 +117,7 @@ static void *wait_for_end(void *fd)
     return NULL;
 }
 
+/* Services of its own are in no other program. */
 START_TEST(threads_refused)
 {
     weir_context *context = NULL;
@@ -126,7 +127,8 @@ START_TEST(threads_refused)
 
     ck_assert_int_eq(pipe2(gate, O_CLOEXEC), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_end, &gate[0]), 0);
-    ck_assert_int_eq(weir_context_open(NULL, &context, &err), WEIR_ESTATE);
+    ck_assert_int_eq(context_open_with(NULL, none, &context, &err),
+                     WEIR_ESTATE);
     ck_assert_msg(strstr(err.text, "threads") != NULL, "%s", err.text);
     ck_assert_ptr_null(context);
     close(gate[1]);
