@@ -10,6 +10,7 @@ libweir_internal_la_SOURCES += \
 	%D%/pool_handle.c \
 	%D%/pool_host.h \
 	%D%/pool_imap.c \
+	%D%/pool_inline.c \
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
 	%D%/pool_result.c \

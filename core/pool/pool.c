@@ -51,13 +51,14 @@ static int check_ranges(const weir_pool_options *known, weir_error *err)
         return error_set(err, WEIR_ETOOBIG,
                          "the argument has %zu bytes; at most %d can be given",
                          known->argument_size, ARGUMENT_MOST);
-    if (known->workers > WORKERS_MOST)
+    if (known->workers > WORKERS_MOST && known->workers != WEIR_POOL_INLINE)
         return error_set(err, WEIR_EINVAL, "%u workers; at most %d",
                          known->workers, WORKERS_MOST);
     if (known->workers_most > WORKERS_MOST)
         return error_set(err, WEIR_EINVAL, "workers_most is %u; at most %d",
                          known->workers_most, WORKERS_MOST);
-    if (known->workers_most > 0 && known->workers > known->workers_most)
+    if (known->workers_most > 0 && known->workers > known->workers_most &&
+        known->workers != WEIR_POOL_INLINE)
         return error_set(err, WEIR_EINVAL, "%u workers; workers_most is %u",
                          known->workers, known->workers_most);
     if (known->retries > RETRIES_MOST)
@@ -116,7 +117,8 @@ static int known_options(const weir_pool_options *options,
     code = check_ranges(known, err);
     if (code != 0)
         return code;
-    set_workers(known);
+    if (known->workers != WEIR_POOL_INLINE)
+        set_workers(known);
     if (known->window == 0)
         known->window = WINDOW_DEFAULT;
     if (known->bytes == 0)
@@ -298,11 +300,52 @@ void pool_unref(weir_pool *pool)
     }
     drop_segment(pool);
     board_done(&pool->board);
-    context_unref(pool->context);
+    here_done(pool);
+    if (pool->context != NULL)
+        context_unref(pool->context);
     free(pool->functions);
     pool_tasks_done(pool);
     free(pool->places);
     free(pool);
+}
+
+/* All that a pool without workers has. */
+static weir_pool *pool_alloc(const weir_pool_options *known)
+{
+    weir_pool *pool = calloc(1, sizeof *pool);
+
+    if (pool == NULL)
+        return NULL;
+    pool->process = fork_self();
+    atomic_init(&pool->refs, 1);
+    pool->window = known->window;
+    pool->bytes = known->bytes;
+    pool->function_count = (uint32_t)known->function_count;
+    pool->limit_ns = known->limit_ns;
+    pool->retries = known->retries;
+    pool->last = &pool->first;
+    pool->last_notice = &pool->notices;
+    pool->watch.fd = -1;
+    pool->expires_ns = FOREVER;
+    pool->watched_ns = known->limit_ns > 0 ? known->limit_ns : FOREVER;
+    init_locks(pool);
+    if (make_lists(pool, known) == 0)
+        return pool;
+    pool_unref(pool);
+    return NULL;
+}
+
+static int start_workers(weir_pool *pool, const weir_pool_options *known,
+                         weir_error *err)
+{
+    int code;
+
+    atomic_init(&pool->workers, known->workers);
+    pool->workers_most = known->workers_most;
+    pool->seats = seats_of(known);
+    code = make_segment(pool, known, err);
+    fflush(NULL); /* what waits in stdio shall not be written twice */
+    return code == 0 ? ask_open(pool, known, err) : code;
 }
 
 int weir_pool_new(weir_context *context, const weir_pool_options *options,
@@ -310,45 +353,25 @@ int weir_pool_new(weir_context *context, const weir_pool_options *options,
 {
     weir_pool_options known;
     weir_pool *pool;
-    int code;
+    int code = known_options(options, &known, err);
+    bool here = code == 0 && known.workers == WEIR_POOL_INLINE;
 
-    if (context == NULL || pool_out == NULL)
+    if (pool_out == NULL || (context == NULL && code == 0 && !here))
         return error_set(err, WEIR_EINVAL, "no context, or no place for it");
-    code = context_check(context);
-    if (code != 0)
-        return error_sys(err, code, "cannot make a pool");
-    code = known_options(options, &known, err);
+    if (context != NULL && context_check(context) != 0)
+        return error_sys(err, context_check(context), "cannot make a pool");
     if (code != 0)
         return code;
-    pool = calloc(1, sizeof *pool);
+    pool = pool_alloc(&known);
     if (pool == NULL)
         return error_set(err, WEIR_ENOMEM, "no memory for a pool");
+    if (context != NULL)
+        context_ref(context);
     pool->context = context;
-    context_ref(context);
-    pool->process = fork_self();
-    atomic_init(&pool->refs, 1);
-    atomic_init(&pool->workers, known.workers);
-    pool->workers_most = known.workers_most;
-    pool->seats = seats_of(&known);
-    pool->window = known.window;
-    pool->bytes = known.bytes;
-    pool->function_count = (uint32_t)known.function_count;
-    pool->limit_ns = known.limit_ns;
-    pool->retries = known.retries;
-    pool->last = &pool->first;
-    pool->last_notice = &pool->notices;
-    pool->watch.fd = -1;
-    pool->expires_ns = FOREVER;
-    pool->watched_ns = known.limit_ns > 0 ? known.limit_ns : FOREVER;
-    init_locks(pool);
-    code = make_lists(pool, &known);
-    if (code != 0)
-        error_set(err, code, "no memory for a pool");
-    if (code == 0)
-        code = make_segment(pool, &known, err);
-    fflush(NULL); /* what waits in stdio shall not be written twice */
-    if (code == 0)
-        code = ask_open(pool, &known, err);
+    if (!here)
+        code = start_workers(pool, &known, err);
+    else if (here_open(pool, &known) != 0)
+        code = error_set(err, WEIR_ENOMEM, "no memory for a pool");
     if (code != 0) {
         pool_unref(pool);
         return code;
@@ -372,8 +395,9 @@ int weir_pool_close(weir_pool *pool)
     if (first)
         pool->state = HOST_CLOSED;
     pthread_cond_broadcast(&pool->turn);
+    here_end(pool);
     pthread_mutex_unlock(&pool->lock);
-    if (!first)
+    if (!first || pool->here != NULL)
         return 0;
     code = pool_ask(pool, POOL_CLOSE, NULL);
     return code == 0 ? queue_close(pool->segment, POOL_CALLS) : code;
@@ -391,11 +415,15 @@ int weir_pool_terminate(weir_pool *pool)
     if (first) {
         pool->state = HOST_TERMINATED;
         pool_end_all(pool, WEIR_ETERMINATED, "the pool was terminated");
+    }
+    if (first && pool->here == NULL) {
         member_cancel(pool->segment, member_number(pool->submitter), true);
         member_cancel(pool->segment, member_number(pool->reader), true);
     }
+    here_end(pool);
     pthread_mutex_unlock(&pool->lock);
-    return first ? pool_ask(pool, POOL_TERMINATE, NULL) : 0;
+    return first && pool->here == NULL ? pool_ask(pool, POOL_TERMINATE, NULL)
+                                       : 0;
 }
 
 int weir_pool_join(weir_pool *pool, int64_t timeout_ns)
@@ -411,7 +439,7 @@ int weir_pool_join(weir_pool *pool, int64_t timeout_ns)
     pool_enter(pool);
     if (pool->state == HOST_RUNS)
         pool_pump(pool, 0); /* it may have ended by itself */
-    if (pool->state == HOST_RUNS)
+    if (pool->state == HOST_RUNS || here_runs(pool))
         code = WEIR_ESTATE;
     while (code == 0 && pool->state != HOST_OVER)
         code = pool_turn(pool, deadline);
@@ -469,14 +497,16 @@ int weir_pool_free(weir_pool **pool)
         return 0;
     p = *pool;
     if (p->process == fork_self()) {
-        if (p->state != HOST_OVER && context_alive(p->context) == 0)
+        if (p->state != HOST_OVER &&
+            (p->here != NULL || context_alive(p->context) == 0))
             return WEIR_ESTATE;
         *pool = NULL; /* also for callbacks */
         pool_enter(p);
         pool_over(p, WEIR_EBROKEN, "the helper process is gone");
         pool_tell(p, true); /* the last chance */
         pool_leave(p);
-        pool_ask(p, POOL_FREED, NULL);
+        if (p->here == NULL)
+            pool_ask(p, POOL_FREED, NULL);
     }
     *pool = NULL;
     drop_segment(p);

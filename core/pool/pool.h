@@ -13,6 +13,7 @@
  *   pool_handle.c   what is asked of one
  *   pool_notice.c   callbacks
  *   pool_watch.c    a descriptor for event loops
+ *   pool_inline.c   calls that run there, without workers
  *   pool_cancel.c   calls that are taken back or stopped
  *   pool_worker.c   in a worker
  *   pool_call.c     what a function calls there

@@ -76,7 +76,9 @@ void worker_go_on(struct worker *worker)
 
 unsigned worker_count(const struct worker *worker)
 {
-    uint32_t count = atomic_load(&worker->board.head->workers);
+    uint32_t count = worker->board.head != NULL
+                         ? atomic_load(&worker->board.head->workers)
+                         : 0;
 
     return count > 0 && count <= WORKERS_MOST ? count : 1;
 }
@@ -141,6 +143,11 @@ static int check_emit(const struct worker *worker, unsigned output)
 
 /* What takes up more than a quarter of the queue is kept here, and goes in
  * parts. */
+static bool keeps_here(const struct worker *worker, size_t size)
+{
+    return worker->member == NULL || size > worker->plan.result_bytes / 4;
+}
+
 static int call_reserve(weir_call *call, unsigned output, size_t room,
                         void **data_out)
 {
@@ -152,8 +159,8 @@ static int call_reserve(weir_call *call, unsigned output, size_t room,
         return code;
     if (room > STORE_ITEM_MOST)
         return WEIR_ETOOBIG;
-    if (room > worker->plan.result_bytes / 4) {
-        if (posix_memalign(&reply->own, 64, room) != 0)
+    if (keeps_here(worker, room)) {
+        if (posix_memalign(&reply->own, 64, room + 1) != 0)
             return WEIR_ENOMEM;
         *data_out = reply->own;
     } else {
@@ -213,7 +220,7 @@ static int call_pass(weir_call *call, unsigned output)
 
     if (code != 0)
         return code;
-    if (worker->item->size > worker->plan.result_bytes / 4)
+    if (keeps_here(worker, worker->item->size))
         return call_emit(call, output, worker->item->data, worker->item->size);
     spec.root = worker->item->root;
     code = stage(worker, &spec, &worker->reply.staged);

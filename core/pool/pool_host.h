@@ -62,6 +62,15 @@ struct line { /* who waits to submit; on its own stack */
     bool ours;
 };
 
+/* WEIR_POOL_INLINE; see pool_inline.c. */
+struct here {
+    weir_function *open, *close;
+    void *argument;
+    void *state;
+    pthread_t runner; /* the thread whose function runs, */
+    unsigned depth;   /* with those that it calls by itself; 0: none */
+};
+
 /* For an event loop; see pool_watch.c. */
 struct pool_watch {
     int fd; /* -1: nobody has asked for it. An epoll of: */
@@ -93,6 +102,7 @@ struct weir_pool {
     pthread_mutex_t picking, arming;
     pthread_mutex_t resizing; /* one at a time */
     struct pool_watch watch;
+    struct here *here; /* NULL: there are workers */
 
     pthread_mutex_t lock;
     pthread_cond_t moved;
@@ -169,6 +179,24 @@ void pool_over(weir_pool *pool, int code, const char *text);
  * having moved what is there). In HOST_OVER all handles have ended.
  */
 int pool_pump(weir_pool *pool, int64_t deadline_ns);
+
+/* Without workers. A call that has been made, as it ended. */
+struct here_reply {
+    int code;
+    char *data; /* the result or the sentence; NULL: no memory */
+    size_t size;
+};
+struct submission;
+int here_open(weir_pool *pool, const weir_pool_options *known);
+void here_done(weir_pool *pool);
+/* Under the lock: does this thread run a function of it? */
+bool here_runs(const weir_pool *pool);
+/* Under the lock, which it gives back meanwhile, in turn: runs it. */
+int here_call(struct submission *sub, uint64_t ticket, const void *data,
+              size_t size, struct here_reply *reply);
+/* Under the lock, which it gives back meanwhile: when there are no more calls,
+ * and no function runs, the pool is over. */
+void here_end(weir_pool *pool);
 
 /* Under the lock, when somebody has asked for the descriptor: there is
  * something to see to; the first deadline of a call is another one now. */

@@ -89,7 +89,8 @@ static int dispatch(weir_pool *pool, int64_t deadline_ns)
     while (code == 0 && told == 0 && pool->ended == ended &&
            pool->state != HOST_OVER) {
         code = pool_pump(pool, deadline_ns);
-        if (code != 0 && context_alive(pool->context) != 0)
+        if (code != 0 && pool->here == NULL &&
+            context_alive(pool->context) != 0)
             pool_over(pool, WEIR_EBROKEN, "the helper process is gone");
         told = pool_tell(pool, false);
     }

@@ -383,7 +383,7 @@ static int pump(weir_pool *pool, int64_t deadline_ns)
 {
     int code;
 
-    if (pool->reading) {
+    if (pool->reading || pool->here != NULL) {
         if (deadline_ns == 0)
             return WEIR_ETIMEDOUT;
         pool->waiters++;

@@ -46,7 +46,7 @@ int take_turn(weir_pool *pool, int64_t deadline_ns)
 {
     struct line me = { NULL, false };
 
-    if (!pool->submitting) {
+    if (!pool->submitting || here_runs(pool)) {
         pool->submitting = true;
         return 0;
     }
@@ -73,9 +73,12 @@ void give_turn(weir_pool *pool)
 {
     struct line *next = pool->first;
 
+    if (here_runs(pool))
+        return; /* the turn is that of the call in which this one was made */
     pool->full = false;
     if (next == NULL) {
         pool->submitting = false;
+        here_end(pool);
         return;
     }
     leave_line(pool, next);
@@ -228,6 +231,43 @@ static void undo(weir_pool *pool, weir_result **result)
     *result = NULL;
 }
 
+/* Without workers: it has ended on return. */
+static int put_here(struct submission *sub, const void *data, size_t size,
+                    weir_result **result_out)
+{
+    weir_pool *pool = sub->pool;
+    struct here_reply reply;
+    weir_result *result;
+    int code;
+
+    if (pool->free == pool->window)
+        return WEIR_EFULL; /* of calls that are made one in the other */
+    if (sub->deadline_ns != 0 && clock_left(sub->deadline_ns) == 0)
+        return WEIR_ETIMEDOUT;
+    code = result_new(pool, &result);
+    if (code != 0)
+        return code;
+    code = here_call(sub, result->ticket, data, size, &reply);
+    if (code != 0) {
+        undo(pool, &result);
+        return code;
+    }
+    address(sub, result);
+    if (leave_place(pool, result->ticket) != NULL) {
+        result->code = reply.data != NULL ? reply.code : WEIR_ENOMEM;
+        result->data = reply.data;
+        result->size = reply.size;
+    } else { /* terminated meanwhile */
+        free(reply.data);
+        pool->ended--;
+    }
+    result_ended(result);
+    if (pool->waiters > 0)
+        pthread_cond_broadcast(&pool->moved);
+    *result_out = result;
+    return 0;
+}
+
 int put_call(struct submission *sub, const void *data, size_t size,
              weir_result **result_out)
 {
@@ -237,6 +277,8 @@ int put_call(struct submission *sub, const void *data, size_t size,
 
     if (code == 0 && size > pool->bytes)
         code = WEIR_ETOOBIG;
+    if (code == 0 && pool->here != NULL)
+        return put_here(sub, data, size, result_out);
     while (code == 0 && pool->free == pool->window)
         code = wait_for_room(sub, size, 0);
     if (code == 0)
@@ -406,7 +448,7 @@ int submission_init(struct submission *sub, weir_pool *pool, weir_function *run,
     if (code != 0)
         return code;
     set_terms(sub, known);
-    return sub->has_terms ? watch_limits(sub, err) : 0;
+    return sub->has_terms && pool->here == NULL ? watch_limits(sub, err) : 0;
 }
 
 /* ----------------------------------------------------------- public calls ----

@@ -81,6 +81,8 @@ bool watch_settle(weir_pool *pool)
         return false; /* it stays readable */
     if (pool->notices == NULL)
         untell(watch);
+    if (pool->here != NULL)
+        return false; /* nothing comes from elsewhere */
     if (!pool->reading)
         return true;
     bell_quiet(watch->bell);
@@ -131,21 +133,23 @@ static int open_all(weir_pool *pool, struct pool_watch *watch)
 {
     int code;
 
-    *watch = (struct pool_watch){ .fd = -1, .event = -1, .timer = -1 };
-    code = watch->bell = bell_open(&watch->name);
-    if (code >= 0)
-        code = watch->event = own(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    *watch = (struct pool_watch){ .fd = -1, .bell = -1, .timer = -1 };
+    code = watch->event = own(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (code >= 0)
         code = watch->timer = own(
             timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (code >= 0)
         code = watch->fd = own(epoll_create1(EPOLL_CLOEXEC));
     if (code >= 0)
-        code = join_epoll(watch->fd, watch->bell);
-    if (code >= 0)
         code = join_epoll(watch->fd, watch->event);
     if (code >= 0)
         code = join_epoll(watch->fd, watch->timer);
+    if (code >= 0 && pool->here != NULL)
+        return 0;
+    if (code >= 0)
+        code = watch->bell = bell_open(&watch->name);
+    if (code >= 0)
+        code = join_epoll(watch->fd, watch->bell);
     if (code >= 0)
         code = join_epoll(watch->fd, context_helper_fd(pool->context));
     if (code >= 0)
@@ -160,7 +164,7 @@ static int open_all(weir_pool *pool, struct pool_watch *watch)
 static int watch_open(weir_pool *pool)
 {
     struct pool_watch watch;
-    int code = context_check(pool->context);
+    int code = pool->here != NULL ? 0 : context_check(pool->context);
 
     if (code != 0)
         return code;

@@ -42,9 +42,7 @@ static weir_function *function_at(uint64_t address)
 /* -------------------------------------------------------------- one call ----
  */
 
-/* What the function said, as the code of a result, with its sentence in
- * worker->text; WEIR_TRANSIENT stays. */
-static int judge(struct worker *worker, int verdict)
+int worker_verdict(struct worker *worker, int verdict)
 {
     char *text = worker->text;
 
@@ -230,8 +228,8 @@ static int reply_result(struct worker *worker, struct item *item)
     return code == 0 ? done(worker, item) : code;
 }
 
-/* Attempts, until one is the last. What judge says of that; WEIR_TRANSIENT
- * becomes a failure. */
+/* Attempts, until one is the last. What worker_verdict says of that;
+ * WEIR_TRANSIENT becomes a failure. */
 static int attempts(struct worker *worker, struct item *item,
                     weir_function *function, const struct call_terms *terms)
 {
@@ -239,7 +237,7 @@ static int attempts(struct worker *worker, struct item *item,
 
     while (code == 0) {
         worker->text[0] = '\0';
-        code = judge(worker, function(&worker->call));
+        code = worker_verdict(worker, function(&worker->call));
         if (code != WEIR_TRANSIENT || item->attempt >= terms->retries ||
             is_late(terms) || turn_marked(worker->member, item))
             break;
@@ -276,7 +274,7 @@ static int load_task(struct worker *worker, unsigned number,
     snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
     if (code == 0 && task->open != NULL) {
         worker->scope = task;
-        code = judge(worker, task->open(&worker->call));
+        code = worker_verdict(worker, task->open(&worker->call));
         worker->scope = &worker->own;
     }
     if (code == 0)
@@ -611,7 +609,8 @@ static int open_worker(struct worker *worker)
     if (worker->plan.open != 0) {
         code = set_phase(worker, PHASE_OPENING);
         if (code == 0)
-            code = judge(worker, function_at(worker->plan.open)(&worker->call));
+            code = worker_verdict(worker, function_at(worker->plan.open)(
+                                              &worker->call));
     }
     if (code > 0)
         code = WEIR_EFAILED;

@@ -30,7 +30,7 @@ struct worker {
     /* Tasks by name that it has loaded; NULL: not yet. */
     struct pool_task *tasks[FUNCTIONS_MOST];
     struct segment *segment;
-    struct member *member;
+    struct member *member; /* NULL: runs in the program (pool_inline.c) */
     struct board board;
     int bell_fd; /* of the helper; -1: none */
     enum seat_wish wish;
@@ -60,6 +60,9 @@ int worker_commit(struct worker *worker);
 /* A wait of its was cancelled, so that it sees that it is to leave: it does
  * when nothing is in hand. */
 void worker_go_on(struct worker *worker);
+/* What the function said, as the code of a result, with its sentence in
+ * worker->text; WEIR_TRANSIENT stays. */
+int worker_verdict(struct worker *worker, int verdict);
 /* How many the pool has now. */
 unsigned worker_count(const struct worker *worker);
 /* The call in hand has no result yet. */

@@ -85,6 +85,27 @@ typedef struct weir_result weir_result;
 typedef struct weir_imap weir_imap;
 typedef int weir_function(weir_call *call);
 
+/*
+ * For `workers`: none; the calls run in this process, for debuggers. (0 could
+ * not say that: what is 0 has the default.) A call runs when it is made, in the
+ * thread that makes it, and has ended when weir_pool_apply_async returns;
+ * callbacks come where they always do. Threads take turns: one function runs at
+ * a time. Results, failures and their sentences, retries, `open`, `close` and
+ * all handles are as they are with workers. What differs:
+ *   - A function that crashes, exits or never returns does that to the program.
+ *     No time limit and no timeout ends it, and weir_result_stop and
+ *     weir_pool_terminate do not either; there is nothing to cancel.
+ *   - It sees and changes the program's memory. It may call the pool.
+ *   - `open` runs once, in weir_pool_new, and if it fails the pool has ended;
+ *     `close` runs in weir_pool_close, or after the function that runs then.
+ *   - weir_pool_new needs no context, and forks nothing: functions need not
+ *     have been in memory before; the program may have threads. weir_pool_task
+ *     and weir_pool_resize are WEIR_EINVAL. The window does not bound results
+ *     that nobody has fetched; `recycle`, `grace_ns` and what belongs to them
+ *     say nothing.
+ */
+#define WEIR_POOL_INLINE UINT32_MAX
+
 /* What is 0 or NULL has the default that stands here. */
 typedef struct weir_pool_options {
     size_t size; /* of this struct, as the caller knows it */
@@ -103,7 +124,7 @@ typedef struct weir_pool_options {
     size_t argument_size; /* at most 128 KiB */
     uint32_t workers;     /* 1 to 1,024; 0: as many as there are processors
                            * that the program may use, by its affinity and its
-                           * cgroup's quota */
+                           * cgroup's quota; WEIR_POOL_INLINE: none */
     /* Further attempts after one that was lost by crash, exit or time limit,
      * or that failed with WEIR_TRANSIENT; at most 10,000. With 0 no function
      * is ever run twice for a call. With more, also those calls may be run
@@ -138,7 +159,8 @@ typedef struct weir_pool_options {
 
 /**
  * weir_pool_new - start a pool
- * @context:  its helper watches over the workers
+ * @context:  its helper watches over the workers; may be NULL with
+ *            WEIR_POOL_INLINE
  * @options:  copied
  * @pool_out: the caller's; ended by weir_pool_free
  * @err:      the sentence; may be NULL

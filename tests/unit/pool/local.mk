@@ -15,6 +15,7 @@ LONG_TESTS += %D%/test
 	%D%/pool_end.c \
 	%D%/pool_handle.c \
 	%D%/pool_imap.c \
+	%D%/pool_inline.c \
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
 	%D%/pool_seats.c \

@@ -19,6 +19,7 @@ Suite *named_suite(void);
 Suite *named_calls_suite(void);
 Suite *pool_suite(void);
 Suite *pool_imap_suite(void);
+Suite *pool_inline_suite(void);
 Suite *pool_map_suite(void);
 Suite *pool_death_suite(void);
 Suite *pool_end_suite(void);
