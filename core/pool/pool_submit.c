@@ -268,6 +268,17 @@ static int put_here(struct submission *sub, const void *data, size_t size,
     return 0;
 }
 
+/* Under the lock. Nobody here has closed the calls' queue: the pool has ended
+ * by itself, and says why when its last results have been read. */
+static int see_why(weir_pool *pool, int code)
+{
+    if (code != WEIR_ECLOSED)
+        return code;
+    while (pool->state == HOST_RUNS)
+        pool_pump(pool, FOREVER);
+    return state_code(pool);
+}
+
 int put_call(struct submission *sub, const void *data, size_t size,
              weir_result **result_out)
 {
@@ -280,7 +291,7 @@ int put_call(struct submission *sub, const void *data, size_t size,
     if (code == 0 && pool->here != NULL)
         return put_here(sub, data, size, result_out);
     while (code == 0 && pool->free == pool->window)
-        code = wait_for_room(sub, size, 0);
+        code = see_why(pool, wait_for_room(sub, size, 0));
     if (code == 0)
         code = result_new(pool, &result);
     if (code != 0)
@@ -296,6 +307,7 @@ int put_call(struct submission *sub, const void *data, size_t size,
             break;
         code = wait_for_room(sub, size, 1);
     } while (code == 0);
+    code = see_why(pool, code);
     if (code != 0 && !result->ended) {
         undo(pool, &result);
         return code;
