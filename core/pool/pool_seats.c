@@ -178,13 +178,14 @@ static bool call_back(struct served *pool)
 /* The least that no worker has, also none that is about to go. */
 static unsigned free_number(const struct served *pool)
 {
+    bool used[WORKERS_MOST + SPARE_SEATS] = { false };
     unsigned number = 0;
 
     for (unsigned i = 0; i < pool->plan.seats; i++)
-        if (pool->hands[i].taken && pool->hands[i].number == number) {
-            number++;
-            i = UINT32_MAX; /* from the start again */
-        }
+        if (pool->hands[i].taken)
+            used[pool->hands[i].number] = true;
+    while (number + 1 < pool->plan.seats && used[number])
+        number++;
     return number;
 }
 

@@ -500,13 +500,15 @@ static void ring(const struct worker *worker)
 }
 
 /* What it wishes stands on the board before the bell is rung. Dies between:
- * its death tells the helper all the same. */
+ * its death tells the helper all the same. Short calls come many at a time, so
+ * the last ones are near before they are leased. */
 static void wish(struct worker *worker)
 {
     const uint64_t most = worker->plan.recycle;
     enum seat_wish wish = worker->wish;
 
-    if (wish == WISH_NONE && most > 0 && worker->served + most / 8 + 1 >= most)
+    if (wish == WISH_NONE && most > 0 &&
+        worker->served + most / 8 + LEASE_MOST >= most)
         wish = WISH_HEIR;
     if (wish != WISH_LEAVE && is_too_large(worker))
         wish = WISH_LEAVE;

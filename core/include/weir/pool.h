@@ -149,10 +149,11 @@ typedef struct weir_pool_options {
      * successor opens first, in a process beside it, and then waits: until that
      * is ready the old one serves, then it finishes what it has in hand, and no
      * more than `workers` ever serve at once. After `recycle` calls a worker
-     * ends in any case; its successor is begun before, an eighth of them early,
-     * so that it is ready then unless `open` takes longer than those calls. At
-     * most 16 successors open at once. One that cannot be forked is tried
-     * again; failures of its `open` count as those of any worker. */
+     * ends in any case; its successor is begun before, 32 calls and an eighth
+     * of them early, so that it is ready then unless `open` takes longer than
+     * those. 16 successors at a time, and as many more as workers_most leaves
+     * room for. One that cannot be forked is tried again; failures of its
+     * `open` count as those of any worker. */
     int64_t recycle_age_ns;
     uint64_t recycle_bytes;
 } weir_pool_options;
@@ -611,11 +612,12 @@ int weir_pool_close(weir_pool *pool);
  * WEIR_ETERMINATED at once; workers get SIGTERM, and SIGKILL when they are
  * still there after the pool's grace_ns. So weir_pool_join returns within
  * grace_ns and what the machine takes for a fixed number of steps: the helper
- * gets a processor and finishes what it is at (at most 0.1 s of that is
- * waiting), and the kernel ends the workers. Nothing that a function or `open`
- * does makes that longer: ignoring signals, being stopped, never returning,
- * forking, being one of many. Idempotent; also after close. Returns as
- * weir_pool_close. Threads: safe. */
+ * gets a processor and finishes what it is at (it waits there 0.1 s for each
+ * worker that somebody has stopped while it held a lock, and for nothing else),
+ * and the kernel ends the workers. What a function or `open` does makes that no
+ * longer: ignoring signals, standing still, never returning, forking, being one
+ * of many. Idempotent; also after close. Returns as weir_pool_close. Threads:
+ * safe. */
 int weir_pool_terminate(weir_pool *pool);
 
 /**
