@@ -427,8 +427,11 @@ static void note_time(struct worker *worker, const struct item *item,
 static int serve_batch(struct worker *worker, struct item *items, int count)
 {
     int chunk = (int)call_chunk(items[0].path), code = 0;
+    uint64_t left = worker->plan.recycle - worker->served;
     int64_t begun = clock_now(), last = begun;
 
+    if (worker->plan.recycle > 0 && left < (uint64_t)chunk)
+        chunk = (int)left;
     if (chunk > 0)
         count = fit_chunk(worker, items, count,
                           chunk < LEASE_MOST ? chunk : LEASE_MOST);
