@@ -6,6 +6,7 @@ LONG_TESTS += %D%/test
 %C%_test_SOURCES = \
 	%D%/bench.c \
 	%D%/d3.c \
+	%D%/d5.c \
 	%D%/late.c \
 	%D%/main.c \
 	%D%/named.c \

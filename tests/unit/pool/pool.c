@@ -221,7 +221,8 @@ END_TEST
 /* Many more calls than the window, and nobody reads a result meanwhile. */
 START_TEST(window)
 {
-    const int many = _i == 0 ? 100000 : 1000;
+    const int most = getenv("WEIR_LONG") != NULL ? 1000000 : 100000;
+    const int many = _i == 0 ? most : 1000;
     weir_result **results = calloc((size_t)many, sizeof *results);
     weir_pool_options options = bench_options();
     int wrong = 0;
@@ -243,6 +244,32 @@ START_TEST(window)
     ck_assert_int_eq(wrong, 0);
     free(results);
     bench_end(&pool);
+}
+END_TEST
+
+static void count_right(weir_result *result, void *arg)
+{
+    *(int *)arg += weir_result_successful(result) == 1;
+}
+
+/* The same with callbacks and no handle: nobody dispatches meanwhile. */
+START_TEST(window_with_callbacks)
+{
+    const int many = getenv("WEIR_LONG") != NULL ? 1000000 : 20000;
+    weir_pool_options options = bench_options();
+    int right = 0, wrong = 0;
+    const weir_call_options each = { .size = sizeof each,
+                                     .on_done = count_right,
+                                     .arg = &right };
+    weir_pool *pool = bench_pool(&options);
+
+    for (int i = 0; i < many; i++)
+        wrong += weir_pool_apply_async_with(pool, echo, &i, sizeof i,
+                                            WEIR_FOREVER, &each, NULL,
+                                            NULL) != 0;
+    ck_assert_int_eq(wrong, 0);
+    bench_end(&pool);
+    ck_assert_int_eq(right, many);
 }
 END_TEST
 
@@ -367,23 +394,28 @@ static void *call_many(void *arg)
     return NULL;
 }
 
+/* Loop: a window of two; the usual one; many workers. */
 START_TEST(many_threads)
 {
-    enum { THREADS = 8 };
+    enum { THREADS = 16 };
+    const bool is_long = getenv("WEIR_LONG") != NULL;
+    const int count = _i < 2 ? 8 : is_long ? THREADS : 4;
     weir_pool_options options = bench_options();
     struct caller callers[THREADS];
     pthread_t threads[THREADS];
     weir_pool *pool;
 
     options.window = _i == 0 ? 2 : 1024;
+    if (_i == 2)
+        options.workers = is_long ? 64 : 8;
     pool = bench_pool(&options);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < count; i++) {
         callers[i] = (struct caller){ pool, i, 0 };
         ck_assert_int_eq(pthread_create(&threads[i], NULL, call_many,
                                         &callers[i]),
                          0);
     }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < count; i++) {
         pthread_join(threads[i], NULL);
         ck_assert_int_eq(callers[i].wrong, 0);
     }
@@ -500,10 +532,11 @@ Suite *pool_suite(void)
     tcase_add_test(tcase, d5_failures_are_told);
     tcase_add_test(tcase, d6_handles);
     tcase_add_loop_test(tcase, window, 0, 2);
+    tcase_add_test(tcase, window_with_callbacks);
     tcase_add_test(tcase, window_full);
     tcase_add_test(tcase, bytes_full);
     tcase_add_test(tcase, freed_before_the_end);
-    tcase_add_loop_test(tcase, many_threads, 0, 2);
+    tcase_add_loop_test(tcase, many_threads, 0, 3);
     tcase_add_test(tcase, d5_misuse);
     tcase_add_test(tcase, d5_other_processes);
     suite_add_tcase(suite, tcase);

@@ -12,6 +12,7 @@
 
 Suite *queue_suite(void);
 Suite *d3_suite(void);
+Suite *d5_suite(void);
 Suite *queue_death_suite(void);
 Suite *queue_place_suite(void);
 Suite *queue_watch_suite(void);
