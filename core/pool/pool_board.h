@@ -55,7 +55,7 @@ struct trace {
     _Atomic uint32_t count;
     uint32_t names_size;
     struct trace_frame frames[TRACE_FRAMES];
-    char names[TRACE_NAMES]; /* each with its NUL; "" is the program */
+    char names[TRACE_NAMES]; /* each with its NUL */
 };
 _Static_assert(sizeof(struct trace) <= 4096, "a trace fits a page");
 

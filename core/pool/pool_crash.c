@@ -42,6 +42,7 @@ static struct {
     pid_t process;
     _Atomic pid_t thread; /* that crashed first; 0: none */
     int signal;           /* by which */
+    char program[1024];   /* the loader has no name for it */
 } crash;
 
 void crash_prepare(void)
@@ -112,7 +113,9 @@ static bool add_frame(struct trace *trace, uint64_t address)
         return known;
     if (known) {
         frame.base = found.dlfo_link_map->l_addr;
-        frame.name = name_at(trace, found.dlfo_link_map->l_name);
+        frame.name = name_at(trace, found.dlfo_link_map->l_name[0] == '\0'
+                                        ? crash.program
+                                        : found.dlfo_link_map->l_name);
     }
     trace->frames[count] = frame;
     trace->count = count + 1;
@@ -214,6 +217,7 @@ void crash_watch(const struct board *board, const _Atomic uint64_t *hand)
     crash.board = *board;
     crash.hand = hand;
     crash.process = getpid();
+    (void)!readlink("/proc/self/exe", crash.program, sizeof crash.program - 1);
     sigemptyset(&action.sa_mask);
     if (!set_stack())
         return;

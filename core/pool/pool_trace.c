@@ -5,7 +5,8 @@
  * Names of functions come from the loader, as long as the program has the same
  * object at the same place; in the program itself also from its file's table of
  * symbols, which has those that are static. Its file is read through /proc, so
- * it is the one that runs, whatever stands under its name by now.
+ * it is the one that runs, whatever stands under its name by now. A context
+ * that was opened late has another program, and other places.
  */
 #include "config.h"
 
@@ -24,8 +25,17 @@
 struct image { /* the program's file */
     const char *bytes;
     size_t size;
-    char path[4096];
+    uint64_t base; /* where it lies here: address less what the file has */
+    char path[1024];
 };
+
+/* The program is the first of all objects. */
+static int note_base(struct dl_phdr_info *info, size_t size, void *base)
+{
+    (void)size;
+    *(uint64_t *)base = info->dlpi_addr;
+    return 1;
+}
 
 static void open_image(struct image *image)
 {
@@ -36,6 +46,7 @@ static void open_image(struct image *image)
     void *at;
 
     image->path[length > 0 ? length : 0] = '\0';
+    dl_iterate_phdr(note_base, &image->base);
     if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
         return;
     at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -129,7 +140,7 @@ static const char *function_of(const struct image *image,
     const char *name = NULL;
     Dl_info info;
 
-    if (path[0] == '\0')
+    if (strcmp(path, image->path) == 0 && image->base == frame->base)
         name = name_in_image(image, address - frame->base, start_out);
     if (name != NULL) {
         *start_out += frame->base;
@@ -138,7 +149,8 @@ static const char *function_of(const struct image *image,
     if (dladdr1((void *)(uintptr_t)address, &info, (void **)&map,
                 RTLD_DL_LINKMAP) == 0 ||
         map == NULL || map->l_addr != frame->base ||
-        strcmp(map->l_name, path) != 0 || info.dli_sname == NULL)
+        strcmp(map->l_name[0] == '\0' ? image->path : map->l_name, path) != 0 ||
+        info.dli_sname == NULL)
         return NULL;
     *start_out = (uintptr_t)info.dli_saddr;
     return info.dli_sname;
@@ -151,7 +163,7 @@ static void add_words(struct buf *text, const struct image *image,
     uint64_t start = 0;
     const char *name;
 
-    if (path == NULL) {
+    if (path == NULL || path[0] == '\0') {
         buf_printf(text, "0x%llx\n", (unsigned long long)frame->address);
         return;
     }
@@ -159,7 +171,7 @@ static void add_words(struct buf *text, const struct image *image,
     if (name != NULL)
         buf_printf(text, "%s+0x%llx ", name,
                    (unsigned long long)(frame->address - start));
-    buf_printf(text, "%s+0x%llx\n", path[0] == '\0' ? image->path : path,
+    buf_printf(text, "%s+0x%llx\n", path,
                (unsigned long long)(frame->address - frame->base));
 }
 
