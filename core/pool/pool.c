@@ -475,8 +475,6 @@ int weir_pool_resize(weir_pool *pool, unsigned workers)
 
     if (code != 0)
         return code;
-    if (pool->here != NULL)
-        return WEIR_ESTATE;
     if (workers < 1 || workers > pool->workers_most)
         return WEIR_EINVAL;
     pthread_mutex_lock(&pool->resizing);

@@ -645,8 +645,8 @@ int weir_pool_workers(const weir_pool *pool);
  * none runs twice for that. Until they have ended they hold their places: a
  * pool that grows again meanwhile keeps those of them that have not seen it.
  *
- * Returns 0; WEIR_EINVAL: out of range; WEIR_ESTATE: it has no workers
- * (WEIR_POOL_INLINE); WEIR_ECLOSED, WEIR_ETERMINATED, or what ended the pool;
+ * Returns 0; WEIR_EINVAL: out of range, as any number is with
+ * WEIR_POOL_INLINE; WEIR_ECLOSED, WEIR_ETERMINATED, or what ended the pool;
  * WEIR_EBROKEN, WEIR_EPROCESS.
  * Threads: safe. Signals: no. Since: 0.1
  */

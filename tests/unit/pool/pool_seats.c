@@ -578,11 +578,6 @@ START_TEST(resize_refused)
     ck_assert_int_eq(weir_pool_resize(pool, 1), WEIR_ETERMINATED);
     ck_assert_int_eq(weir_pool_free(&pool), 0);
     weir_result_free(&result);
-    options.open = options.close = NULL;
-    options.workers = WEIR_POOL_INLINE;
-    pool = bench_pool(&options);
-    ck_assert_int_eq(weir_pool_resize(pool, 1), WEIR_ESTATE);
-    bench_end(&pool);
 }
 END_TEST
 
