@@ -42,7 +42,7 @@ typedef void weir_log_hook(enum weir_level level, const char *category,
  *
  * For the whole process, before there are threads. Children have the hook that
  * was set when their context opened, and call it in themselves.
- * Since: 0.1
+ * Threads: only while there is one. Since: 0.1
  */
 void weir_log_set_hook(weir_log_hook *hook, void *arg);
 

@@ -365,7 +365,7 @@ int weir_result_get(weir_result *result, int64_t timeout_ns,
 
 /* weir_result_free - end the handle; *result = NULL; NULL-safe. One that has
  * not ended yet: the call goes on, and its result is dropped; its on_done comes
- * all the same. No other call of this handle may be under way. */
+ * all the same. Threads: when no other call of this handle is under way. */
 void weir_result_free(weir_result **result);
 
 /**
@@ -487,7 +487,8 @@ int weir_pool_imap(weir_pool *pool, weir_function *run, weir_imap_input *input,
                    weir_imap **imap_out, weir_error *err);
 
 /* weir_pool_imap_unordered - the same, but the results come as they end; the
- * index of each tells whose it is. A slow one then holds up no other. */
+ * index of each tells whose it is. A slow one then holds up no other.
+ * Threads: safe. */
 int weir_pool_imap_unordered(weir_pool *pool, weir_function *run,
                              weir_imap_input *input, void *arg,
                              const weir_imap_options *options,
@@ -534,7 +535,8 @@ int weir_imap_cancel(weir_imap *imap);
 /* weir_imap_free - cancel, and end the handle; *imap = NULL; NULL-safe.
  * Results that were given stay good. Before or after weir_pool_free; also in
  * its own input function, and in callbacks, but no other thread may be in a
- * call of this handle. In a forked child it frees that child's copy. */
+ * call of this handle. In a forked child it frees that child's copy. Threads:
+ * as said. */
 void weir_imap_free(weir_imap **imap);
 
 /* ------------------------------------------------------ cancel and stop ----
@@ -654,8 +656,8 @@ int weir_pool_resize(weir_pool *pool, unsigned workers);
 
 /* weir_pool_free - end the handle; *pool = NULL; NULL-safe. WEIR_ESTATE, and
  * nothing has happened, when it was not joined: its workers run. Handles of
- * results stay good. In a forked child it frees that child's copy. No other
- * call of this handle may be under way. */
+ * results stay good. In a forked child it frees that child's copy.
+ * Threads: when no other call of this handle is under way. */
 int weir_pool_free(weir_pool **pool);
 
 #if defined __GNUC__

@@ -335,26 +335,29 @@ typedef struct weir_exit {
  * success; WEIR_EPROCESS, WEIR_EINVAL. Threads: safe. */
 int weir_process_exit(weir_process *process, weir_exit *exit_out);
 
-/* weir_process_name - its name, as long as the handle. */
+/* weir_process_name - its name, as long as the handle. Threads: safe, but
+ * beside weir_process_set_name. */
 const char *weir_process_name(const weir_process *process);
 
 /* weir_process_set_name - another name, copied. WEIR_ESTATE after the start;
- * WEIR_EINVAL (over 255 bytes), WEIR_ENOMEM, WEIR_EPROCESS. */
+ * WEIR_EINVAL (over 255 bytes), WEIR_ENOMEM, WEIR_EPROCESS. Threads: as said
+ * of the name. */
 int weir_process_set_name(weir_process *process, const char *name);
 
 /* weir_process_pid - its number, also after its end (when it may be another's
- * already); 0 before the start. */
+ * already); 0 before the start. Threads: safe. */
 pid_t weir_process_pid(const weir_process *process);
 
 /* weir_process_fd - its pidfd: readable when it has ended, for poll. The
- * handle's: not to be closed. -1 before the start. */
+ * handle's: not to be closed. -1 before the start. Threads: safe. */
 int weir_process_fd(const weir_process *process);
 
 /* weir_process_parent_pid - the program that has made the handle: its parent,
- * as weir_child_parent_pid says there. */
+ * as weir_child_parent_pid says there. Threads: safe. */
 pid_t weir_process_parent_pid(const weir_process *process);
 
-/* weir_process_start_time - when it was started, ns since 1970; 0 before. */
+/* weir_process_start_time - when it was started, ns since 1970; 0 before.
+ * Threads: safe. */
 int64_t weir_process_start_time(const weir_process *process);
 
 typedef enum weir_process_phase {
@@ -378,30 +381,31 @@ int weir_process_describe(const weir_process *process, char *text, size_t room);
 /* weir_process_free - end the handle; *process = NULL; NULL-safe. WEIR_ESTATE,
  * and nothing has happened, when it still runs: join it, or weir_process_stop
  * it first; one that is detached is let go. In a forked child it frees that
- * child's copy. No other call of this handle may be under way. */
+ * child's copy. Threads: when no other call of this handle is under way. */
 int weir_process_free(weir_process **process);
 
 /* -------------------------------------------------------- in the child ---- */
 
 /* weir_child_argument - the bytes of the options, followed by a NUL that
- * @size_out (may be NULL) does not count; never NULL. */
+ * @size_out (may be NULL) does not count; never NULL. Threads: safe. */
 const void *weir_child_argument(const weir_child *self, size_t *size_out);
-/* weir_child_name - the name that it was started with. */
+/* weir_child_name - the name that it was started with. Threads: safe. */
 const char *weir_child_name(const weir_child *self);
 /* weir_child_parent_pid - the program that started it; not getppid(), which is
- * the nursery. */
+ * the nursery. Threads: safe. */
 pid_t weir_child_parent_pid(const weir_child *self);
 /* weir_child_queue, weir_child_queue_count - the queue at this place of the
- * options, which ends with the child; NULL: none. And how many there are. */
+ * options, which ends with the child; NULL: none. And how many there are.
+ * Threads: safe. */
 weir_queue *weir_child_queue(const weir_child *self, size_t index);
 size_t weir_child_queue_count(const weir_child *self);
 
 /* weir_child_current - this process, anywhere in its code, also in a task of a
  * pool (which has the pool's argument by weir_params, not here); NULL: no
- * context has started it. */
+ * context has started it. Threads: safe. */
 weir_child *weir_child_current(void);
 /* weir_child_parent_name - of the program that started it: "MainProcess", or
- * the name of a child that has children. */
+ * the name of a child that has children. Threads: safe. */
 const char *weir_child_parent_name(const weir_child *self);
 /* weir_child_parent_fd - a pidfd of it, for poll: readable when it has ended.
  * The child's: not to be closed. -ESRCH: it is gone; -EMFILE and the like.

@@ -153,7 +153,7 @@ int weir_queue_unlink(const char *name, weir_error *err);
 /* weir_queue_names - calls @each with the name of each file in the folder, in
  * no order; what @each returns other than 0 ends it and is returned. What the
  * queue is like, weir_queue_open_named and weir_queue_snapshot tell. Returns
- * 0; WEIR_ETRUST, -EACCES, -EMFILE and the like. Since: 0.1 */
+ * 0; WEIR_ETRUST, -EACCES, -EMFILE and the like. Threads: safe. Since: 0.1 */
 int weir_queue_names(int (*each)(const char *name, void *arg), void *arg,
                      weir_error *err);
 
@@ -163,8 +163,8 @@ int weir_queue_names(int (*each)(const char *name, void *arg), void *arg,
 int weir_queue_members(weir_queue *queue, int32_t *pids, size_t room);
 
 /* weir_queue_free - end this process's use of the queue; *queue = NULL. Items
- * stay for the others; the memory goes with the last handle. No call may be
- * under way. NULL-safe. */
+ * stay for the others; the memory goes with the last handle. NULL-safe.
+ * Threads: when no other call of this handle is under way. */
 void weir_queue_free(weir_queue **queue);
 
 /**
@@ -303,7 +303,8 @@ int weir_queue_lease(weir_queue *queue, int64_t timeout_ns,
  *
  * Waits for the first only. Each lease is settled by itself, in any order; all
  * of them together take one of `members` until the last is settled.
- * Returns how many, 1 to @most, or a code as of weir_queue_lease. Since: 0.1
+ * Returns how many, 1 to @most, or a code as of weir_queue_lease.
+ * Threads: safe. Since: 0.1
  */
 int weir_queue_lease_many(weir_queue *queue, weir_lease *leases, size_t most,
                           int64_t timeout_ns);
@@ -317,7 +318,7 @@ int weir_queue_commit(weir_lease *lease);
 
 /* weir_queue_release - not done with: back to the head of the queue, for the
  * next who comes, its attempt as it was. Returns as weir_queue_commit. Several
- * that are released come out in the reverse order. Since: 0.1 */
+ * that are released come out in the reverse order. Threads: safe. Since: 0.1 */
 int weir_queue_release(weir_lease *lease);
 
 /* Room for an item, written to in place. The caller's storage, as a lease. */
@@ -354,7 +355,7 @@ int weir_queue_reserve(weir_queue *queue, size_t size, int64_t timeout_ns,
 int weir_queue_submit(weir_slot *slot, size_t size);
 
 /* weir_queue_abandon - the room is given back, nothing was there. Returns as
- * weir_queue_submit. Since: 0.1 */
+ * weir_queue_submit. Threads: safe. Since: 0.1 */
 int weir_queue_abandon(weir_slot *slot);
 
 /* All at one instant, but for producers and what was dropped, which are counted

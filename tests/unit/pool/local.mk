@@ -5,6 +5,7 @@ TESTS += %D%/test
 LONG_TESTS += %D%/test
 %C%_test_SOURCES = \
 	%D%/bench.c \
+	%D%/d0.c \
 	%D%/d3.c \
 	%D%/d5.c \
 	%D%/late.c \

@@ -8,6 +8,7 @@
 int main(void)
 {
     static Suite *(*const suites[])(void) = {
+        d0_suite,
         queue_suite,
         queue_death_suite,
         d3_suite,

@@ -10,6 +10,7 @@
 
 #include <weir/pool.h>
 
+Suite *d0_suite(void);
 Suite *queue_suite(void);
 Suite *d3_suite(void);
 Suite *d5_suite(void);
