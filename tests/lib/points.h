@@ -24,6 +24,8 @@ struct points {
 void points_trace(void);
 void points_read(struct points *points);
 bool points_has(const struct points *points, const char *name);
+/* Whether one is missing that points.list gives to this test, and which one. */
+bool points_lack(const struct points *points, const char *test, char *name_out);
 /* Fails when one is missing that points.list gives to this test, a file from
  * the source's root on, as "tests/crash/queue.c". */
 void points_expect(const struct points *points, const char *test);

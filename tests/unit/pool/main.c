@@ -8,30 +8,14 @@
 int main(void)
 {
     static Suite *(*const suites[])(void) = {
-        d0_suite,
-        queue_suite,
-        queue_death_suite,
-        d3_suite,
-        d5_suite,
-        queue_place_suite,
-        queue_watch_suite,
-        named_suite,
-        named_calls_suite,
-        pool_suite,
-        pool_map_suite,
-        pool_imap_suite,
-        pool_death_suite,
-        pool_end_suite,
-        pool_handle_suite,
-        pool_notice_suite,
-        pool_seats_suite,
-        late_suite,
-        pool_task_suite,
-        pool_term_suite,
-        pool_trace_suite,
-        pool_watch_suite,
-        pool_inline_suite,
-        NULL,
+        d0_suite,          queue_suite,       queue_death_suite,
+        d3_suite,          d5_suite,          queue_place_suite,
+        queue_watch_suite, named_suite,       named_calls_suite,
+        pool_suite,        pool_map_suite,    pool_imap_suite,
+        pool_death_suite,  pool_end_suite,    pool_handle_suite,
+        pool_notice_suite, pool_seats_suite,  late_suite,
+        pool_task_suite,   pool_term_suite,   pool_trace_suite,
+        pool_watch_suite,  pool_inline_suite, NULL,
     };
 
     return suites_main(suites);
