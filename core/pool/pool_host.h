@@ -69,6 +69,8 @@ struct here {
     void *state;
     pthread_t runner; /* the thread whose function runs, */
     unsigned depth;   /* with those that it calls by itself; 0: none */
+    /* Those that were called already; touched in the turn to submit alone. */
+    struct pool_task *tasks[FUNCTIONS_MOST];
 };
 
 /* For an event loop; see pool_watch.c. */

@@ -71,6 +71,59 @@ static int run(weir_pool *pool, struct worker *worker, weir_function *function)
     return code;
 }
 
+/* A plugin's task is loaded and opened when its first call comes, as in a
+ * worker. libltdl has one thread at a time: that of whichever pool. */
+static int load_task(weir_pool *pool, struct worker *worker,
+                     const struct task_name *name, struct pool_task **slot)
+{
+    static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+    struct pool_task *task = calloc(1, sizeof *task);
+    weir_error err = { 0 };
+    int code = task == NULL ? WEIR_ENOMEM : 0;
+
+    if (code == 0) {
+        pthread_mutex_unlock(&pool->lock);
+        pthread_mutex_lock(&loading);
+        code = pool_task_load(name->texts, name->size, task, &err);
+        pthread_mutex_unlock(&loading);
+        pthread_mutex_lock(&pool->lock);
+        snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
+    }
+    if (code == 0 && task->open != NULL) {
+        worker->scope = task;
+        code = run(pool, worker, task->open);
+        worker->scope = &worker->own;
+    }
+    if (code == 0)
+        *slot = task;
+    else
+        free(task);
+    return code > 0 ? WEIR_EFAILED : code;
+}
+
+/* Under the lock, in the turn to submit: the function of this call, in whose
+ * scope it is to run. */
+static int find_function(struct submission *sub, struct worker *worker,
+                         weir_function **function_out)
+{
+    weir_pool *pool = sub->pool;
+    struct pool_task **slot;
+    int code = 0;
+
+    if (sub->task == NULL) {
+        *function_out = pool->functions[sub->function];
+        return 0;
+    }
+    slot = &pool->here->tasks[sub->function];
+    if (*slot == NULL)
+        code = load_task(pool, worker, sub->task, slot);
+    if (code != 0)
+        return code;
+    worker->scope = *slot;
+    *function_out = worker->scope->run;
+    return 0;
+}
+
 static bool is_late(const struct submission *sub)
 {
     return sub->has_terms && sub->terms.deadline_ns != FOREVER &&
@@ -82,15 +135,20 @@ static int attempts(struct submission *sub, struct worker *worker)
 {
     weir_pool *pool = sub->pool;
     unsigned retries = sub->has_terms ? sub->terms.retries : pool->retries;
-    int code = 0;
+    struct item *item = worker->item;
+    weir_function *function;
+    int code;
 
     if (is_late(sub)) {
         snprintf(worker->text, sizeof worker->text,
                  "the call's deadline passed before it began");
         return WEIR_ELIMIT;
     }
+    worker->item = NULL; /* `open` has none */
+    code = find_function(sub, worker, &function);
+    worker->item = item;
     while (code == 0) {
-        code = run(pool, worker, pool->functions[sub->function]);
+        code = run(pool, worker, function);
         if (code != WEIR_TRANSIENT || worker->item->attempt >= retries ||
             is_late(sub) || state_code(pool) == WEIR_ETERMINATED)
             break;
@@ -185,6 +243,8 @@ void here_done(weir_pool *pool)
 {
     if (pool->here == NULL)
         return;
+    for (unsigned i = 0; i < FUNCTIONS_MOST; i++)
+        free(pool->here->tasks[i]);
     free(pool->here->argument);
     free(pool->here);
     pool->here = NULL;
@@ -197,7 +257,14 @@ static void run_close(weir_pool *pool)
     if (worker == NULL)
         return; /* as a worker that is killed */
     pool->submitting = true;
-    run(pool, worker, pool->here->close);
+    if (pool->here->close != NULL)
+        run(pool, worker, pool->here->close);
+    for (unsigned i = 0; i < FUNCTIONS_MOST; i++)
+        if (pool->here->tasks[i] != NULL &&
+            pool->here->tasks[i]->close != NULL) {
+            worker->scope = pool->here->tasks[i];
+            run(pool, worker, worker->scope->close);
+        }
     pool->submitting = false;
     free(worker);
 }
@@ -207,7 +274,7 @@ void here_end(weir_pool *pool)
     if (pool->here == NULL || pool->submitting || pool->state == HOST_RUNS ||
         pool->state == HOST_OVER)
         return;
-    if (pool->state == HOST_CLOSED && pool->here->close != NULL)
+    if (pool->state == HOST_CLOSED)
         run_close(pool);
     if (pool->state == HOST_TERMINATED)
         pool_over(pool, WEIR_ETERMINATED, "the pool was terminated");

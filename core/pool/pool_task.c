@@ -95,11 +95,6 @@ int weir_pool_task(weir_pool *pool, const char *name, const char *const *params,
         return error_sys(err, code, "cannot use the pool");
     if (name == NULL || run_out == NULL)
         return error_set(err, WEIR_EINVAL, "no name, or no place for the task");
-    if (pool->here != NULL)
-        return error_set(err, WEIR_EINVAL,
-                         "'%s': a pool without workers calls its own functions "
-                         "only",
-                         name);
     if (!is_task_name(name))
         return error_set(err, WEIR_EINVAL,
                          "'%s': a task is named PLUGIN.TASK, as text.upper",

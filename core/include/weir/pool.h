@@ -99,10 +99,11 @@ typedef int weir_function(weir_call *call);
  *   - `open` runs once, in weir_pool_new, and if it fails the pool has ended;
  *     `close` runs in weir_pool_close, or after the function that runs then.
  *   - weir_pool_new needs no context, and forks nothing: functions need not
- *     have been in memory before; the program may have threads. weir_pool_task
- *     and weir_pool_resize are WEIR_EINVAL. The window does not bound results
- *     that nobody has fetched; `recycle`, `grace_ns` and what belongs to them
- *     say nothing.
+ *     have been in memory before; the program may have threads. The plugins of
+ *     weir_pool_task are loaded into the program, when their first call comes,
+ *     and stay. weir_pool_resize is WEIR_EINVAL. The window does not bound
+ *     results that nobody has fetched; `recycle`, `grace_ns` and what belongs
+ *     to them say nothing.
  */
 #define WEIR_POOL_INLINE UINT32_MAX
 

@@ -81,9 +81,6 @@ START_TEST(inline_is_the_same)
     ck_assert_int_eq(bench_worker(here), getpid());
     ck_assert_int_eq(weir_pool_workers(here), 0);
     ck_assert_int_eq(weir_pool_resize(here, 1), WEIR_EINVAL);
-    ck_assert_int_eq(weir_pool_task(here, "text.upper", NULL,
-                                    &(weir_function *){ NULL }, NULL),
-                     WEIR_EINVAL);
     bench_end(&there);
     bench_end(&here);
 }

@@ -71,14 +71,15 @@ static void expect(weir_pool *pool, weir_function *run, int code,
     weir_result_free(&result);
 }
 
-/* Beside functions, with parameters of their own, each with its state. */
+/* Beside functions, with parameters of their own, each with its state. Loop:
+ * in a worker; in this process. */
 START_TEST(called_by_name)
 {
     weir_pool_options options = bench_options();
     weir_function *once, *twice, *again;
     weir_pool *pool;
 
-    options.workers = 1;
+    options.workers = _i == 0 ? 1 : WEIR_POOL_INLINE;
     pool = bench_pool(&options);
     once = task_of(pool, "tasks.repeat", NULL);
     expect(pool, once, 0, "ab1");
@@ -195,11 +196,14 @@ static const struct wrong {
 /* The call says why; the pool goes on. */
 START_TEST(wrong_tasks)
 {
-    const struct wrong *one = &wrong[_i];
+    const struct wrong *one = &wrong[_i / 2];
     weir_pool_options options = bench_options();
-    weir_pool *pool = bench_pool(&options);
-    weir_function *run = task_of(pool, one->task, one->param);
+    weir_function *run;
+    weir_pool *pool;
 
+    options.workers = _i % 2 == 0 ? 1 : WEIR_POOL_INLINE;
+    pool = bench_pool(&options);
+    run = task_of(pool, one->task, one->param);
     for (int i = 0; i < 3; i++)
         expect(pool, run, one->code, one->words);
     expect(pool, reverse, 0, "ba");
@@ -262,11 +266,12 @@ Suite *pool_task_suite(void)
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, called_by_name);
+    tcase_add_loop_test(tcase, called_by_name, 0, 2);
     tcase_add_test(tcase, tasks_alone);
     tcase_add_test(tcase, after_a_death);
     tcase_add_test(tcase, with_options);
-    tcase_add_loop_test(tcase, wrong_tasks, 0, sizeof wrong / sizeof *wrong);
+    tcase_add_loop_test(tcase, wrong_tasks, 0,
+                        2 * sizeof wrong / sizeof *wrong);
     tcase_add_test(tcase, wrong_names);
     tcase_add_test(tcase, too_many);
     suite_add_tcase(suite, tcase);
