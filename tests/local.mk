@@ -44,6 +44,7 @@ include %D%/fuzz/local.mk
 include %D%/cli/local.mk
 include %D%/outoftree/local.mk
 include %D%/course/local.mk
+include %D%/threads/local.mk
 include %D%/defects/local.mk
 include %D%/doc/local.mk
 include %D%/jobs/local.mk
