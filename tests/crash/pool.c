@@ -317,7 +317,7 @@ START_TEST(many_callers)
                                   .retries = 10000,
                                   .recycle = 500 };
     weir_context *context = NULL;
-    struct crowd crowd = { NULL };
+    struct crowd crowd = { .pool = NULL };
     pthread_t threads[CALLERS];
     uint64_t calls = 0;
 

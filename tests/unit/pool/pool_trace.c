@@ -24,7 +24,11 @@ static stray *volatile no_function;
 static volatile int sum;
 
 /* By its own name in the trace, and what is called last stays a call. */
+#if __has_attribute(noclone)
 #define OWN_FRAME __attribute__((noinline, noclone))
+#else
+#define OWN_FRAME __attribute__((noinline))
+#endif
 
 static OWN_FRAME int touch_nothing(void)
 {
