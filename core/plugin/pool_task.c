@@ -93,7 +93,30 @@ static void note_mistake(void *arg, size_t index, const char *name,
                   mistakes->task, name, sentence);
 }
 
-int pool_task_load(const char *at, size_t size, struct pool_task *task_out,
+static int make_task(const weir_task *task, const void *params,
+                     struct pool_task **task_out)
+{
+    struct pool_task *made = calloc(1, sizeof *made);
+
+    if (made == NULL)
+        return WEIR_ENOMEM;
+    *made = (struct pool_task){ .open = task->open,
+                                .run = task->run,
+                                .close = task->close,
+                                .params = params };
+    *task_out = made;
+    return 0;
+}
+
+void pool_task_free(struct pool_task *task)
+{
+    if (task == NULL)
+        return;
+    param_unbind(task->params);
+    free(task);
+}
+
+int pool_task_load(const char *at, size_t size, struct pool_task **task_out,
                    weir_error *err)
 {
     struct mistakes mistakes = { .err = err };
@@ -114,14 +137,12 @@ int pool_task_load(const char *at, size_t size, struct pool_task *task_out,
     if (code == 0)
         code = param_bind_pairs(task, texts.at + 1, texts.count - 1,
                                 note_mistake, &mistakes, &params);
+    if (code == 0)
+        code = make_task(task, params, task_out);
+    if (code != 0)
+        param_unbind(params);
     if (code != 0 && err->code == 0)
         error_sys(err, code, "cannot prepare a task");
     VEC_DONE(&texts);
-    if (code != 0)
-        return code;
-    *task_out = (struct pool_task){ .open = task->open,
-                                    .run = task->run,
-                                    .close = task->close,
-                                    .params = params };
-    return 0;
+    return code;
 }

@@ -248,8 +248,8 @@ static int make_lists(weir_pool *pool, const weir_pool_options *known)
     pool->places = calloc(known->window, sizeof *pool->places);
     if (pool->functions == NULL || pool->places == NULL)
         return WEIR_ENOMEM;
-    memcpy(pool->functions, known->functions,
-           known->function_count * sizeof *pool->functions);
+    for (size_t i = 0; i < known->function_count; i++)
+        pool->functions[i] = known->functions[i];
     for (uint32_t i = 0; i < known->window; i++)
         pool->places[i].next_free = i + 1;
     return 0;

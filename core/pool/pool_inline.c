@@ -77,18 +77,16 @@ static int load_task(weir_pool *pool, struct worker *worker,
                      const struct task_name *name, struct pool_task **slot)
 {
     static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
-    struct pool_task *task = calloc(1, sizeof *task);
+    struct pool_task *task = NULL;
     weir_error err = { 0 };
-    int code = task == NULL ? WEIR_ENOMEM : 0;
+    int code;
 
-    if (code == 0) {
-        pthread_mutex_unlock(&pool->lock);
-        pthread_mutex_lock(&loading);
-        code = pool_task_load(name->texts, name->size, task, &err);
-        pthread_mutex_unlock(&loading);
-        pthread_mutex_lock(&pool->lock);
-        snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
-    }
+    pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_lock(&loading);
+    code = pool_task_load(name->texts, name->size, &task, &err);
+    pthread_mutex_unlock(&loading);
+    pthread_mutex_lock(&pool->lock);
+    snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
     if (code == 0 && task->open != NULL) {
         worker->scope = task;
         code = run(pool, worker, task->open);
@@ -97,7 +95,7 @@ static int load_task(weir_pool *pool, struct worker *worker,
     if (code == 0)
         *slot = task;
     else
-        free(task);
+        pool_task_free(task);
     return code > 0 ? WEIR_EFAILED : code;
 }
 
@@ -244,7 +242,7 @@ void here_done(weir_pool *pool)
     if (pool->here == NULL)
         return;
     for (unsigned i = 0; i < FUNCTIONS_MOST; i++)
-        free(pool->here->tasks[i]);
+        pool_task_free(pool->here->tasks[i]);
     free(pool->here->argument);
     free(pool->here);
     pool->here = NULL;

@@ -29,9 +29,11 @@ struct pool_task {
 };
 
 /* In core/plugin, which stands above this room: finds and loads the plugin,
- * binds and checks the parameters. 0 or a code and its sentence. In a worker:
- * nothing is ever unloaded. */
-int pool_task_load(const char *texts, size_t size, struct pool_task *task_out,
+ * binds and checks the parameters. 0 or a code and its sentence. The plugin is
+ * never unloaded. */
+int pool_task_load(const char *texts, size_t size, struct pool_task **task_out,
                    weir_error *err);
+/* NULL-safe. Nothing of the task runs any more. */
+void pool_task_free(struct pool_task *task);
 
 #endif

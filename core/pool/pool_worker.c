@@ -256,7 +256,7 @@ static int load_task(struct worker *worker, unsigned number,
                      const struct item *item)
 {
     const char *attrs = item->attrs;
-    struct pool_task *task;
+    struct pool_task *task = NULL;
     weir_error err = { 0 };
     int code;
 
@@ -265,11 +265,8 @@ static int load_task(struct worker *worker, unsigned number,
         return WEIR_EBROKEN;
     if (worker->tasks[number] != NULL)
         return 0;
-    task = calloc(1, sizeof *task);
-    if (task == NULL)
-        return WEIR_ENOMEM;
     code = pool_task_load(attrs + sizeof(struct call_terms),
-                          item->attrs_size - sizeof(struct call_terms), task,
+                          item->attrs_size - sizeof(struct call_terms), &task,
                           &err);
     snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
     if (code == 0 && task->open != NULL) {
@@ -280,7 +277,7 @@ static int load_task(struct worker *worker, unsigned number,
     if (code == 0)
         worker->tasks[number] = task;
     else
-        free(task);
+        pool_task_free(task);
     return code > 0 ? WEIR_EFAILED : code;
 }
 
