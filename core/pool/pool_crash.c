@@ -86,18 +86,21 @@ static uint64_t caller_at(const ucontext_t *context)
 /* The path is among the names, from now on at the latest. */
 static uint32_t name_at(struct trace *trace, const char *path)
 {
+    const uint32_t end = trace->names_size; /* another worker's, if two share */
     size_t size = strlen(path) + 1;
     uint32_t at = 0;
 
-    while (at < trace->names_size) {
+    if (end > TRACE_NAMES)
+        return TRACE_NAMES;
+    while (at < end) {
         if (strcmp(trace->names + at, path) == 0)
             return at;
         at += (uint32_t)strlen(trace->names + at) + 1;
     }
-    if (size > TRACE_NAMES - trace->names_size)
+    if (at > end || size > TRACE_NAMES - at)
         return TRACE_NAMES;
     memcpy(trace->names + at, path, size);
-    trace->names_size += (uint32_t)size;
+    trace->names_size = at + (uint32_t)size;
     return at;
 }
 

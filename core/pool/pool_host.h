@@ -269,6 +269,7 @@ struct submission {
     const struct task_name *task;     /* NULL: one of the functions */
     struct call_terms terms;
     bool has_terms;
+    bool unheld; /* nobody gets the handle: it ends with its callback */
     bool waited; /* for room: callbacks are run at the end */
 };
 

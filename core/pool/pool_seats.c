@@ -10,8 +10,8 @@
  * that cannot be forked is tried again, one that dies in `open` is replaced,
  * and counts among the three in a row that end the pool.
  *   the old one dies      the heir follows at once, also when it still opens
- *   the heir dies         the old one stays; had it left already, a new one is
- *                         forked in its place when it is reaped
+ *   the heir dies         the old one stays; had it left already, another heir
+ *                         is forked, and serves at once
  *   the helper dies       all do
  * With no seat free for an heir: an old one stays until there is; one whose
  * calls are used up goes, and is followed by one that opens then.
@@ -78,8 +78,8 @@ static void tell_to_leave(struct served *pool, const struct hand *hand)
 /* -------------------------------------------------------------- following ----
  */
 
-/* The one before it is dead. It may have given its turn on, and died before it
- * has woken it. */
+/* The one before it is dead, or has left. It may have given its turn on, and
+ * died before it has woken it. */
 static void follow(struct served *pool, struct hand *heir)
 {
     heir->born_ns = clock_now();
@@ -256,6 +256,22 @@ static void see_wish(struct served *pool, struct hand *hand,
         tell_to_leave(pool, hand);
 }
 
+/* Who has left may be in its `close` for long, or for ever. Its heir is one of
+ * the workers from now on, with heirs of its own. */
+static void see_left(struct served *pool)
+{
+    for (unsigned i = 0; i < pool->plan.seats; i++) {
+        struct hand *hand = &pool->hands[i], *heir = hand->heir;
+
+        if (!hand->taken || heir == NULL || heir->again_ns != 0 ||
+            !seat_is(&pool->board, i, hand->generation, SEAT_LEFT))
+            continue;
+        hand->goes = true;
+        part(pool, hand, heir);
+        follow(pool, heir);
+    }
+}
+
 int64_t seats_look(struct served *pool, int64_t now_ns)
 {
     const int64_t age_ns = pool->plan.recycle_age_ns;
@@ -263,6 +279,7 @@ int64_t seats_look(struct served *pool, int64_t now_ns)
 
     if (pool->bell_fd < 0 || pool->state != POOL_RUNS)
         return FOREVER;
+    see_left(pool);
     for (unsigned i = 0; i < pool->plan.seats; i++) {
         struct hand *hand = &pool->hands[i];
         enum seat_wish wish;

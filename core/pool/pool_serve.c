@@ -172,6 +172,19 @@ static void look_for_end(struct server *server, struct served *pool)
  */
 
 /* Who comes for another one waits until that has left. */
+/* One that has left looks for its heir once, before its `close`: if it did so
+ * before this one stood there, nobody else would give it its turn. Either it
+ * finds the heir, or we find that it has left; both is harmless. */
+static void name_heir(struct served *pool, struct hand *before,
+                      struct hand *heir)
+{
+    const unsigned seat = hand_seat(pool, before);
+
+    seat_set_heir(&pool->board, seat, hand_seat(pool, heir), heir->generation);
+    if (seat_is(&pool->board, seat, before->generation, SEAT_LEFT))
+        seat_hand_over(&pool->board, seat);
+}
+
 void hand_fork(struct served *pool, struct hand *hand)
 {
     const unsigned seat = hand_seat(pool, hand);
@@ -189,8 +202,7 @@ void hand_fork(struct served *pool, struct hand *hand)
     seat_init(&pool->board, seat, hand->generation,
               hand->before != NULL ? SEAT_WAIT : SEAT_SERVE);
     if (hand->before != NULL)
-        seat_set_heir(&pool->board, hand_seat(pool, hand->before), seat,
-                      hand->generation);
+        name_heir(pool, hand->before, hand);
     memcpy(pool->order.data, &start, sizeof start);
     code = helper_fork(pool->server->helper, &pool_service, hand_id(pool, hand),
                        pool->order.data, pool->order.size, fds,

@@ -108,13 +108,21 @@ int flush_locked(struct submission *sub)
     return code;
 }
 
+/* Of what a call carries beside its bytes. */
+static size_t attrs_size(const struct submission *sub)
+{
+    if (sub->task != NULL)
+        return sizeof sub->terms + sub->task->size;
+    return sub->has_terms ? sizeof sub->terms : 0;
+}
+
 /* Without the lock: all other calls have ended, so the room is there as soon as
  * a worker has put away what it gave the last result for. */
 static int claim_room(struct submission *sub, size_t size)
 {
     const struct room room = { .queue = POOL_CALLS,
                                .slots = 1,
-                               .bytes = queue_charge(size, 0) };
+                               .bytes = queue_charge(size, attrs_size(sub)) };
     int64_t until = sub->deadline_ns == 0 ? clock_deadline(ONCE_NS)
                                           : sub->deadline_ns;
     int code = turn_claim(sub->pool->submitter, &room, 1, wait_part(until));
@@ -159,15 +167,13 @@ static void write_attrs(const struct submission *sub, struct stage_spec *spec)
 {
     char *attrs = sub->pool->attrs;
 
-    if (!sub->has_terms && sub->task == NULL)
+    spec->attrs_size = attrs_size(sub);
+    if (spec->attrs_size == 0)
         return;
-    memcpy(attrs, &sub->terms, sizeof sub->terms);
     spec->attrs = attrs;
-    spec->attrs_size = sizeof sub->terms;
-    if (sub->task == NULL)
-        return;
-    memcpy(attrs + spec->attrs_size, sub->task->texts, sub->task->size);
-    spec->attrs_size += sub->task->size;
+    memcpy(attrs, &sub->terms, sizeof sub->terms);
+    if (sub->task != NULL)
+        memcpy(attrs + sizeof sub->terms, sub->task->texts, sub->task->size);
 }
 
 /* Without the lock. */
@@ -202,6 +208,7 @@ static void address(const struct submission *sub, weir_result *result)
         result->on_done = sub->options->on_done;
         result->arg = sub->options->arg;
     }
+    result->abandoned = sub->unheld;
     result->group = sub->group;
     result->imap = sub->imap;
     result->index = sub->index;
@@ -470,19 +477,23 @@ int submit(struct submission *sub, const void *data, size_t size,
            weir_result **result_out)
 {
     weir_result *result = NULL;
+    uint64_t ticket = 0;
     int code = take_turn(sub->pool, sub->deadline_ns);
 
     if (code != 0)
         return code;
     code = put_call(sub, data, size, &result);
-    if (code == 0)
+    if (code == 0) {
+        ticket = result->ticket;
         code = flush_locked(sub);
+    }
     give_turn(sub->pool);
     if (code == 0)
         *result_out = result;
-    if (code != 0 && result != NULL) { /* freed when all of them end */
-        if (!result->ended)
-            result->on_done = NULL;
+    /* Freed when all of them end. One that has ended meanwhile may have been
+     * freed already, by its callback. */
+    if (code != 0 && result != NULL && result_of(sub->pool, ticket) == result) {
+        result->on_done = NULL;
         result_abandon(result);
     }
     return code;
@@ -516,11 +527,10 @@ int weir_pool_apply_async_with(weir_pool *pool, weir_function *run,
                                err);
     if (code != 0)
         return code;
+    sub.unheld = result_out == NULL;
     pool_enter(pool);
     code = explain(pool, submit(&sub, data, size, &result), size, err);
-    if (code == 0 && result_out == NULL)
-        result_abandon(result);
-    else if (code == 0)
+    if (code == 0 && !sub.unheld)
         *result_out = result;
     if (sub.waited)
         pool_tell(pool, false);

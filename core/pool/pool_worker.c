@@ -178,7 +178,10 @@ static int reply_marked(struct worker *worker, struct item *item)
 static int reply_late(struct worker *worker, struct item *item)
 {
     return reply_failure(worker, item, WEIR_ELIMIT,
-                         "the call's deadline passed before it began");
+                         item->attempt > 0
+                             ? "the call's deadline passed before another "
+                               "attempt"
+                             : "the call's deadline passed before it began");
 }
 
 /* The last part makes the call done. */
@@ -311,9 +314,9 @@ static int run(struct worker *worker, struct item *item,
 
     worker->text[0] = '\0';
     member_set_limit(worker->member, allowed(terms));
-    code = turn_take_up(worker->member, item);
-    if (item->attempt > 0)
+    if (item->attempt > 0) /* before the attempt counts as this one */
         board_wipe_trace(&worker->board, item->root);
+    code = turn_take_up(worker->member, item);
     WEIR_POINT("pool.call.taken");
     if (code == 0 && turn_marked(worker->member, item))
         return reply_marked(worker, item);
@@ -351,7 +354,8 @@ static int serve_call(struct worker *worker, struct item *item)
     if (item->attempt > 0 && turn_marked(worker->member, item))
         code = reply_marked(worker, item);
     else if (item->attempt > terms.retries ||
-             (item->attempt > 0 && is_late(&terms)))
+             (item->attempt > 0 && is_late(&terms) &&
+              item->cause == CAUSE_LIMIT))
         code = reply_lost(worker, item);
     else if (is_late(&terms))
         code = reply_late(worker, item);
@@ -465,7 +469,8 @@ static unsigned batch_size(const struct worker *worker)
 /* ---------------------------------------------------------- its own end ----
  */
 
-/* Memory that is its own: resident, and not shared. 0: not known. */
+/* Memory that is its own: resident, and not shared. What it has of the program
+ * from its birth counts, too, touched or not. 0: not known. */
 static uint64_t own_bytes(void)
 {
     unsigned long long resident, shared;
@@ -488,7 +493,7 @@ static bool is_too_large(struct worker *worker)
     if (now - worker->looked_ns < LOOK_NS)
         return false;
     worker->looked_ns = now;
-    return own_bytes() > worker->plan.recycle_bytes;
+    return own_bytes() > worker->born_bytes + worker->plan.recycle_bytes;
 }
 
 static void ring(const struct worker *worker)
@@ -541,6 +546,7 @@ static int serve(struct worker *worker)
 {
     const unsigned calls = POOL_CALLS;
 
+    worker->born_bytes = own_bytes();
     while (!leaves(worker)) {
         struct item items[LEASE_MOST];
         int code;

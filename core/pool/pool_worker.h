@@ -35,6 +35,7 @@ struct worker {
     int bell_fd; /* of the helper; -1: none */
     enum seat_wish wish;
     int64_t looked_ns;     /* at its own size */
+    uint64_t born_bytes;   /* what that was when it began to serve */
     _Atomic uint64_t hand; /* the call that runs; 0: none */
     struct item *item;     /* in hand; NULL in open and close */
     struct reply reply;

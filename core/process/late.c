@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,7 +21,18 @@
 extern char **environ;
 
 /* The words on its command line, before the descriptors that are kept. */
-enum { WORD_SOCKET = 1, WORD_LIFE, WORD_HOST_FD, WORD_HOST, WORD_NAME, WORDS };
+enum {
+    WORD_VERSION = 1,
+    WORD_SOCKET,
+    WORD_LIFE,
+    WORD_HOST_FD,
+    WORD_HOST,
+    WORD_NAME,
+    WORDS
+};
+
+/* What weir-helper ends with, when it is not why it could not fork. */
+enum { STATUS_NOT_ASKED = 200, STATUS_OTHER_VERSION };
 
 /* ------------------------------------------------------- in the program ----
  */
@@ -47,18 +59,29 @@ static void add_number(struct words *words, int64_t number)
     words->argv[words->argc++] = text;
 }
 
+/* With a "c" behind it: closed by an exec. */
+static void add_kept(struct words *words, int fd)
+{
+    char *text = words->numbers[words->argc];
+
+    add_number(words, fd);
+    if ((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0)
+        strcat(text, "c");
+}
+
 static void write_words(struct words *words, const struct helper_birth *birth,
                         const char *path)
 {
     words->argc = 0;
     words->argv[words->argc++] = (char *)path;
+    words->argv[words->argc++] = (char *)PACKAGE_VERSION;
     add_number(words, birth->socket);
     add_number(words, birth->life);
     add_number(words, birth->host_fd);
     add_number(words, birth->host);
     words->argv[words->argc++] = (char *)birth->lineage->name;
     for (size_t i = 0; i < birth->keep_count; i++)
-        add_number(words, birth->keep[i]);
+        add_kept(words, birth->keep[i]);
     words->argv[words->argc] = NULL;
 }
 
@@ -124,9 +147,19 @@ int late_start(const struct helper_birth *birth, weir_error *err)
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    return error_set(err, WEIR_EBROKEN, "'%s' failed", path);
+    if (!WIFEXITED(status))
+        return error_set(err, WEIR_EBROKEN, "'%s' was killed", path);
+    status = WEXITSTATUS(status);
+    if (status == STATUS_OTHER_VERSION)
+        return error_set(err, WEIR_EBROKEN,
+                         "'%s' is not of libweir's version, " PACKAGE_VERSION
+                         ": start the program again, or install both anew",
+                         path);
+    if (status == EXIT_FAILURE || status >= STATUS_NOT_ASKED)
+        return error_set(err, WEIR_EBROKEN, "'%s' failed", path);
+    return status == 0
+               ? 0
+               : error_sys(err, -status, "'%s' cannot start the helper", path);
 }
 
 /* ------------------------------------------------------- in weir-helper ----
@@ -142,6 +175,31 @@ static int number_of(const char *word)
                : (int)number;
 }
 
+/* A descriptor of the context. */
+static int own_of(const char *word)
+{
+    int fd = number_of(word);
+
+    if (fd >= 0)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
+/* A descriptor of the program, and closed by an exec if it was so there. */
+static int kept_of(char *word)
+{
+    size_t size = strlen(word);
+    bool closes = size > 0 && word[size - 1] == 'c';
+    int fd;
+
+    if (closes)
+        word[size - 1] = '\0';
+    fd = number_of(word);
+    if (fd >= 0 && closes)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
 static bool read_words(int argc, char **argv, struct helper_birth *birth,
                        struct lineage *lineage, int *keep)
 {
@@ -150,14 +208,14 @@ static bool read_words(int argc, char **argv, struct helper_birth *birth,
 
     if (!good)
         return false;
-    birth->socket = number_of(argv[WORD_SOCKET]);
-    birth->life = number_of(argv[WORD_LIFE]);
-    birth->host_fd = number_of(argv[WORD_HOST_FD]);
+    birth->socket = own_of(argv[WORD_SOCKET]);
+    birth->life = own_of(argv[WORD_LIFE]);
+    birth->host_fd = own_of(argv[WORD_HOST_FD]);
     birth->host = number_of(argv[WORD_HOST]);
     birth->keep = keep;
     birth->keep_count = (size_t)(argc - WORDS);
     for (size_t i = 0; i < birth->keep_count; i++) {
-        keep[i] = number_of(argv[WORDS + i]);
+        keep[i] = kept_of(argv[WORDS + i]);
         good = good && keep[i] >= 0;
     }
     stat_read(birth->host, &line);
@@ -177,10 +235,12 @@ int late_main(int argc, char **argv,
     size_t count = 0;
 
     birth.lineage = &lineage;
+    if (argc > WORD_VERSION && strcmp(argv[WORD_VERSION], PACKAGE_VERSION) != 0)
+        return STATUS_OTHER_VERSION;
     if (!read_words(argc, argv, &birth, &lineage, keep)) {
         fprintf(stderr,
                 "weir-helper: programs with libweir start it themselves\n");
-        return EXIT_FAILURE;
+        return STATUS_NOT_ASKED;
     }
     birth.services[count++] = &process_service;
     for (; *services != NULL && count < SERVICES_MOST; services++)

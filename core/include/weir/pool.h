@@ -145,16 +145,18 @@ typedef struct weir_pool_options {
                        * weir_pool_terminate; 0: half a second */
     uint32_t workers_most; /* for weir_pool_resize, up to 1,024; 0: `workers`,
                             * or the processors when those are more */
-    /* A worker is also replaced when it is so old, or when so much memory is
-     * its own (resident and not shared, looked at between calls); 0: never. Its
-     * successor opens first, in a process beside it, and then waits: until that
-     * is ready the old one serves, then it finishes what it has in hand, and no
-     * more than `workers` ever serve at once. After `recycle` calls a worker
-     * ends in any case; its successor is begun before, 32 calls and an eighth
-     * of them early, so that it is ready then unless `open` takes longer than
-     * those. 16 successors at a time, and as many more as workers_most leaves
-     * room for. One that cannot be forked is tried again; failures of its
-     * `open` count as those of any worker. */
+    /* A worker is also replaced when it is so old, or when the memory that is
+     * its own (resident and not shared, looked at between calls) has grown by
+     * so much since it began to serve; 0: never. Its successor opens first, in
+     * a process beside it, and then waits: until that is ready the old one
+     * serves, then it finishes what it has in hand, and no more than `workers`
+     * ever serve at once. After `recycle` calls a worker ends in any case; its
+     * successor is begun before, 32 calls and an eighth of them early, so that
+     * it is ready then unless `open` takes longer than those. As many
+     * successors at a time as workers_most says, at most 16, and as many more
+     * as that leaves room for; one that is in its `close` has a place among
+     * them. One that cannot be forked is tried again; failures of its `open`
+     * count as those of any worker. */
     int64_t recycle_age_ns;
     uint64_t recycle_bytes;
 } weir_pool_options;

@@ -248,9 +248,9 @@ START_TEST(by_hand)
     char command[512];
 
     snprintf(command, sizeof command,
-             "%s 2>&1 | grep -q 'start it themselves' && ! %s 1 2 x 4 n "
-             "2>/dev/null",
-             TEST_HELPER, TEST_HELPER);
+             "%s 2>&1 | grep -q 'start it themselves' && ! %s " PACKAGE_VERSION
+             " 1 2 x 4 n 2>/dev/null && %s 0.0 3 4 5 1 n; [ $? = 201 ]",
+             TEST_HELPER, TEST_HELPER, TEST_HELPER);
     ck_assert_int_eq(system(command), 0);
 }
 END_TEST

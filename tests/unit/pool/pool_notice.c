@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,47 @@ START_TEST(d5_callbacks)
 END_TEST
 
 /* Terminated, cancelled, lost, in weir_pool_free at the latest: once each. */
+static void free_it(weir_result *result, void *arg)
+{
+    weir_result_free(&result);
+    atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+static void *dispatch_all(void *arg)
+{
+    while (weir_pool_dispatch(arg, BOUND_NS) >= 0)
+        continue;
+    return NULL;
+}
+
+/* A callback may free the handle, also of a call whose handle nobody has, and
+ * in another thread before the call has returned. */
+START_TEST(d5_callback_frees)
+{
+    enum { MANY = 3000 };
+    weir_pool_options options = bench_options();
+    atomic_uint told = 0;
+    const weir_call_options own = { .size = sizeof own,
+                                    .on_done = free_it,
+                                    .arg = &told };
+    pthread_t thread;
+    weir_pool *pool;
+
+    options.workers = _i == 0 ? 2 : WEIR_POOL_INLINE;
+    pool = bench_pool(&options);
+    ck_assert_int_eq(pthread_create(&thread, NULL, dispatch_all, pool), 0);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(weir_pool_apply_async_with(pool, echo, "x", 1,
+                                                    BOUND_NS, &own, NULL, NULL),
+                         0);
+    ck_assert_int_eq(weir_pool_close(pool), 0);
+    ck_assert_int_eq(weir_pool_join(pool, BOUND_NS), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(weir_pool_free(&pool), 0);
+    ck_assert_uint_eq(told, MANY);
+}
+END_TEST
+
 START_TEST(d5_callbacks_always)
 {
     weir_pool_options options = bench_options();
@@ -307,6 +349,7 @@ Suite *pool_notice_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, bench_setup, bench_teardown);
     tcase_add_test(tcase, d5_callbacks);
+    tcase_add_loop_test(tcase, d5_callback_frees, 0, 2);
     tcase_add_test(tcase, d5_callbacks_always);
     tcase_add_loop_test(tcase, d8_callback_acts_on_its_pool, 0, 5);
     tcase_add_loop_test(tcase, d5_map_async, 0, 3);

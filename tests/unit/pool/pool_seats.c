@@ -23,6 +23,7 @@ enum { CALLS_MOST = 4000 };
 static struct scene {
     atomic_int opens, closes;
     atomic_bool hold_open; /* `open` does not return */
+    atomic_bool hold_close;
     atomic_int fail_opens; /* the next ones fail */
     atomic_int serving, serving_most;
     atomic_bool hold_calls;
@@ -76,6 +77,8 @@ static int close_scene(weir_call *call)
 {
     (void)call;
     atomic_fetch_add(&scene->closes, 1);
+    while (atomic_load(&scene->hold_close))
+        nap();
     return 0;
 }
 
@@ -293,6 +296,49 @@ START_TEST(recycle_bytes)
     } while (pid == first && ++calls < 100);
     ck_assert_int_ne(pid, first);
     ck_assert_int_ge(calls, 4);
+    bench_end(&pool);
+}
+END_TEST
+
+/* What a worker has of the program's memory is not its own growth. */
+START_TEST(recycle_bytes_of_the_program)
+{
+    const size_t size = 64 << 20;
+    weir_pool_options options = scene_options();
+    weir_context *context = NULL;
+    weir_pool *pool = NULL;
+    char *large = malloc(size);
+    pid_t pid;
+
+    memset(large, 1, size);
+    ck_assert_int_eq(weir_context_open(NULL, &context, NULL), 0);
+    options.recycle_bytes = size / 2;
+    ck_assert_int_eq(weir_pool_new(context, &options, &pool, NULL), 0);
+    pid = served_by(pool);
+    for (int i = 0; i < 200; i++)
+        nap();
+    ck_assert_int_eq(served_by(pool), pid);
+    ck_assert_int_eq(atomic_load(&scene->opens), 1);
+    bench_end(&pool);
+    weir_context_close(&context);
+    free(large);
+}
+END_TEST
+
+/* Those that have left do not come out of `close`: their heirs serve, and the
+ * heirs of those, as long as there are seats. */
+START_TEST(close_never_returns)
+{
+    weir_pool_options options = scene_options();
+    weir_pool *pool;
+
+    options.recycle = 10;
+    options.workers_most = 2; /* and two seats for heirs */
+    pool = bench_pool(&options);
+    atomic_store(&scene->hold_close, true);
+    for (int i = 0; i < 35; i++)
+        served_by(pool);
+    atomic_store(&scene->hold_close, false);
     bench_end(&pool);
 }
 END_TEST
@@ -593,6 +639,8 @@ Suite *pool_seats_suite(void)
     tcase_add_test(tcase, recycle_age);
     tcase_add_test(tcase, recycle_idle);
     tcase_add_test(tcase, recycle_bytes);
+    tcase_add_test(tcase, recycle_bytes_of_the_program);
+    tcase_add_test(tcase, close_never_returns);
     tcase_add_test(tcase, heir_fails);
     tcase_add_test(tcase, heir_never_opens);
     tcase_add_test(tcase, heir_is_not_forked);
