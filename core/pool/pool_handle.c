@@ -115,7 +115,10 @@ void weir_result_free(weir_result **result)
         return;
     }
     pool_enter(pool);
-    result_abandon(r);
+    if (r->imap != NULL) /* in its callback: the imap still has it */
+        r->unwanted = true;
+    else
+        result_abandon(r);
     pool_leave(pool);
 }
 

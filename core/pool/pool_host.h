@@ -141,6 +141,7 @@ struct weir_result {
     bool ended;
     bool abandoned; /* freed, and somebody else still needs it */
     bool noticed;   /* its callback has yet to end */
+    bool unwanted;  /* freed in its callback, before `imap` gave it */
     uint64_t ticket;
     uint64_t tag;
     int64_t made_ns, deadline_ns; /* FOREVER: none */
@@ -251,6 +252,7 @@ void pool_expire(weir_pool *pool, int64_t now_ns);
 void pool_cancel_imap(weir_pool *pool, const weir_imap *imap);
 /* Under the lock: a result of result->imap has its code and bytes. */
 void imap_ended(weir_result *result);
+bool imap_is_canceled(const weir_imap *imap);
 
 /* ----------------------------------------------------------- submitting ----
  */
@@ -283,7 +285,7 @@ int submission_init(struct submission *sub, weir_pool *pool, weir_function *run,
                     weir_call_options *known, weir_error *err);
 /* All under the lock. */
 int state_code(const weir_pool *pool);
-int take_turn(weir_pool *pool, int64_t deadline_ns);
+int take_turn(const struct submission *sub);
 void give_turn(weir_pool *pool);
 /* In turn: stages a call; flush_locked makes it true. */
 int put_call(struct submission *sub, const void *data, size_t size,

@@ -43,6 +43,7 @@ struct weir_imap {
     bool exhausted; /* there are no more inputs */
     bool held;      /* an input found no room yet: */
     weir_bytes bytes;
+    int64_t expires_ns;    /* its call's deadline; FOREVER: none */
     weir_error failed;     /* an item is to say this, and has no handle yet */
     uint64_t taken, given; /* items: with a handle; out */
     uint64_t charged;      /* bytes of those between */
@@ -67,6 +68,11 @@ void imap_ended(weir_result *result)
     imap->last = &result->after;
 }
 
+bool imap_is_canceled(const weir_imap *imap)
+{
+    return imap->canceled;
+}
+
 /* The next one to be given, which has ended; or NULL. */
 static weir_result *take_ended(weir_imap *imap)
 {
@@ -89,15 +95,21 @@ static weir_result *take_ended(weir_imap *imap)
     return result;
 }
 
+/* What its callback has freed is left out: that counts as given. */
 static bool give(weir_imap *imap, weir_result **result_out, uint64_t *index_out)
 {
-    weir_result *result = take_ended(imap);
+    weir_result *result;
 
+    while ((result = take_ended(imap)) != NULL) {
+        imap->given++;
+        imap->charged -= result->charge;
+        result->imap = NULL;
+        if (!result->unwanted)
+            break;
+        result_abandon(result);
+    }
     if (result == NULL)
         return false;
-    imap->given++;
-    imap->charged -= result->charge;
-    result->imap = NULL;
     if (index_out != NULL)
         *index_out = result->index;
     *result_out = result;
@@ -128,6 +140,7 @@ static void let_go(weir_imap *imap)
     weir_pool *pool = imap->pool;
 
     imap->canceled = true;
+    pthread_cond_broadcast(&pool->turn); /* who waits for room for it */
     if (imap->taken == imap->given)
         return;
     pool_cancel_imap(pool, imap);
@@ -184,6 +197,9 @@ static int pull(weir_imap *imap)
     if (code > 0) {
         imap->bytes = bytes;
         imap->held = true;
+        imap->expires_ns = imap->each.deadline_ns > 0
+                               ? clock_deadline(imap->each.deadline_ns)
+                               : FOREVER;
     } else {
         no_input(imap, code, &err);
     }
@@ -245,12 +261,14 @@ static int put_held(weir_imap *imap, int64_t deadline_ns)
         sub.deadline_ns = deadline_ns;
         sub.imap = imap;
         sub.index = imap->taken;
-        code = take_turn(pool, deadline_ns);
+        sub.terms.deadline_ns = imap->expires_ns; /* however often it tries */
+        code = take_turn(&sub);
         if (code == 0) {
             code = put_in_turn(imap, &sub);
             give_turn(pool);
         }
-        if (code == 0 || code == WEIR_EFULL || code == WEIR_ETIMEDOUT)
+        if (code == 0 || code == WEIR_EFULL || code == WEIR_ETIMEDOUT ||
+            imap->canceled)
             return code;
         explain(pool, code, imap->bytes.size, &err);
     }
@@ -440,19 +458,30 @@ static int next(weir_imap *imap, int64_t deadline_ns, weir_result **result_out,
                 uint64_t *index_out)
 {
     weir_pool *pool = imap->pool;
+    uint64_t given;
     int code;
 
     pool_tell(pool, false);
     code = imap->canceled ? WEIR_ECANCELED : fill(imap, deadline_ns);
     if (imap->canceled)
         return WEIR_ECANCELED;
-    if (code == WEIR_ESTATE || give(imap, result_out, index_out))
-        return code == WEIR_ESTATE ? code : 1;
+    if (code == WEIR_ESTATE)
+        return code;
+    if (pool_tell(pool, false) > 0) /* a callback comes before its result */
+        return 0;
+    given = imap->given;
+    if (give(imap, result_out, index_out))
+        return 1;
+    if (given != imap->given)
+        return 0;
     if (code == WEIR_ENOMEM)
         return code;
     if (imap->taken == imap->given && !imap->pulling) {
         if (is_at_end(imap))
             return WEIR_ECLOSED;
+        /* In a call that it would wait for: there will be no room. */
+        if (code == WEIR_EFULL && here_runs(pool))
+            return code;
         if (code == WEIR_EFULL) /* nothing to wait for but room, now */
             return clock_left(deadline_ns) > 0 ? 0 : WEIR_ETIMEDOUT;
         if (code != 0)

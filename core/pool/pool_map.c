@@ -30,7 +30,7 @@ weir_result *failed_result(struct submission *sub, int code, const char *text)
 static int map_some(struct submission *sub, const weir_bytes *inputs,
                     size_t count, size_t *at, weir_result **results)
 {
-    int code = take_turn(sub->pool, sub->deadline_ns);
+    int code = take_turn(sub);
 
     if (code != 0)
         return code;

@@ -41,9 +41,21 @@ static void leave_line(weir_pool *pool, struct line *line)
         pool->last = at;
 }
 
-/* First come, first served. */
-int take_turn(weir_pool *pool, int64_t deadline_ns)
+/* May this call be made? */
+static int may_put(const struct submission *sub)
 {
+    int code = state_code(sub->pool);
+
+    if (code == 0 && sub->imap != NULL && imap_is_canceled(sub->imap))
+        code = WEIR_ECANCELED;
+    return code;
+}
+
+/* First come, first served. */
+int take_turn(const struct submission *sub)
+{
+    weir_pool *pool = sub->pool;
+    int64_t deadline_ns = sub->deadline_ns;
     struct line me = { NULL, false };
 
     if (!pool->submitting || here_runs(pool)) {
@@ -53,7 +65,7 @@ int take_turn(weir_pool *pool, int64_t deadline_ns)
     *pool->last = &me;
     pool->last = &me.next;
     while (!me.ours) {
-        int code = state_code(pool);
+        int code = may_put(sub);
 
         /* Who tries once waits for a copy of bytes, but not for room. */
         if (code == 0 && deadline_ns == 0 && pool->full)
@@ -144,7 +156,7 @@ static int wait_for_room(struct submission *sub, size_t size, unsigned mine)
     int code = flush_locked(sub);
 
     if (code == 0)
-        code = state_code(pool);
+        code = may_put(sub);
     if (code != 0)
         return code;
     pool->full = true;
@@ -160,7 +172,7 @@ static int wait_for_room(struct submission *sub, size_t size, unsigned mine)
     pool->full = false;
     if (code == WEIR_ETIMEDOUT && sub->deadline_ns == 0)
         code = WEIR_EFULL;
-    return code == 0 ? state_code(pool) : code;
+    return code == 0 ? may_put(sub) : code;
 }
 
 static void write_attrs(const struct submission *sub, struct stage_spec *spec)
@@ -290,7 +302,7 @@ int put_call(struct submission *sub, const void *data, size_t size,
              weir_result **result_out)
 {
     weir_pool *pool = sub->pool;
-    int code = state_code(pool);
+    int code = may_put(sub);
     weir_result *result;
 
     if (code == 0 && size > pool->bytes)
@@ -478,7 +490,7 @@ int submit(struct submission *sub, const void *data, size_t size,
 {
     weir_result *result = NULL;
     uint64_t ticket = 0;
-    int code = take_turn(sub->pool, sub->deadline_ns);
+    int code = take_turn(sub);
 
     if (code != 0)
         return code;

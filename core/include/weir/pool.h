@@ -464,7 +464,11 @@ typedef struct weir_imap_options {
     uint64_t bytes;
     /* Of each of the calls: limit, deadline (from when its input was taken),
      * retries, tag, on_done; `chunk`: inputs that a worker takes at once, 1 to
-     * 32, or 0: by the time that they take. NULL: none. Copied. */
+     * 32, or 0: by the time that they take. NULL: none. Copied.
+     * An on_done that frees its handle takes the item out: weir_imap_next goes
+     * on to the one behind it. Only while one thread alone uses the pool, and
+     * no callback asks the imap: then a callback comes before weir_imap_next
+     * gives its handle. */
     const weir_call_options *each;
 } weir_imap_options;
 
@@ -515,6 +519,8 @@ int weir_pool_imap_unordered(weir_pool *pool, weir_function *run,
  *   WEIR_ETIMEDOUT  not in time; ask again
  *   WEIR_ECANCELED  weir_imap_cancel was called
  *   WEIR_EEMPTY     there is no input just now, and no call is under way
+ *   WEIR_EFULL      in a function of a pool without workers: the calls that it
+ *                   is made in fill the pool's window; it would wait for ever
  *   WEIR_ENOMEM (ask again), WEIR_EINVAL, WEIR_EPROCESS, WEIR_ESTATE (called
  *   in its own input function)
  * Threads: safe: each gets results of its own. Signals: no. Since: 0.1

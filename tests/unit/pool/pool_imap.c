@@ -585,6 +585,61 @@ START_TEST(imap_and_callbacks)
 }
 END_TEST
 
+/* What is freed in its callback, here each item but every third, is left out;
+ * also when the imap is freed before it would be given. Loop: ordered or not;
+ * freed half way or not; with workers or without. */
+struct thief {
+    unsigned told, freed;
+};
+
+static void free_some(weir_result *result, void *arg)
+{
+    struct thief *thief = arg;
+
+    if (thief->told++ % 3 == 0)
+        return;
+    weir_result_free(&result);
+    thief->freed++;
+}
+
+START_TEST(imap_freed_in_callbacks)
+{
+    weir_pool_options options = bench_options();
+    struct row row = { .count = 200 };
+    struct thief thief = { 0 };
+    const weir_call_options each = { .size = sizeof each,
+                                     .on_done = free_some,
+                                     .arg = &thief };
+    const weir_imap_options ahead = { .size = sizeof ahead, .each = &each };
+    const unsigned most = _i & 2 ? 20 : 200;
+    weir_result *result;
+    unsigned given = 0;
+    uint64_t index;
+    weir_pool *pool;
+    weir_imap *imap;
+    int code = 0;
+
+    if (_i & 4)
+        options.workers = WEIR_POOL_INLINE;
+    pool = bench_pool(&options);
+    imap = imap_of(pool, _i & 1, echo, &row, &ahead);
+    while (given < most &&
+           (code = weir_imap_next(imap, BOUND_NS, &result, &index)) == 0) {
+        ck_assert_uint_eq(number_of(result), index);
+        weir_result_free(&result);
+        given++;
+    }
+    if (most == 200) {
+        ck_assert_int_eq(code, WEIR_ECLOSED);
+        ck_assert_uint_eq(given + thief.freed, 200);
+        ck_assert_uint_eq(thief.told, 200);
+    }
+    weir_imap_free(&imap);
+    bench_end(&pool);
+    ck_assert_uint_eq(thief.told, row.taken);
+}
+END_TEST
+
 /* ----------------------------------------------------------- the pool ends
  * ----
  */
@@ -745,6 +800,124 @@ START_TEST(imap_waits_for_room)
 }
 END_TEST
 
+static void *apply(void *pool)
+{
+    weir_result *result = NULL;
+    int code = weir_pool_apply(pool, echo, "x", 1, WEIR_FOREVER, &result, NULL);
+
+    weir_result_free(&result);
+    return code == 0 ? NULL : pool;
+}
+
+/* Cancelled while another thread's next waits for room: that ends, and the call
+ * is not made. Loop: it waits for room itself, or in line behind another. */
+START_TEST(imap_cancelled_while_it_waits_for_room)
+{
+    weir_pool_options options = bench_options();
+    struct row row = { .count = 3 };
+    struct blocked blocked = { 0 };
+    pthread_t thread, other;
+    weir_result *busy;
+    weir_pool *pool;
+    void *wrong = NULL;
+    char byte = 0;
+
+    options.workers = 1;
+    options.window = 1;
+    pool = bench_pool(&options);
+    busy = bench_running(pool, be_deaf);
+    blocked.imap = imap_of(pool, true, mark, &row, NULL);
+    if (_i == 1) {
+        ck_assert_int_eq(pthread_create(&other, NULL, apply, pool), 0);
+        usleep(50000);
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, block, &blocked), 0);
+    usleep(50000); /* they wait, most likely */
+    ck_assert_int_eq(weir_imap_cancel(blocked.imap), 0);
+    pthread_join(thread, NULL); /* though nothing has ended */
+    ck_assert_int_eq(blocked.code, WEIR_ECANCELED);
+    ck_assert_int_eq(weir_result_ready(busy), 0);
+    ck_assert_uint_eq(row.taken, 1);
+    weir_imap_free(&blocked.imap);
+    ck_assert_int_eq(weir_result_stop(busy, 0), 0);
+    bench_expect(&busy, WEIR_ECANCELED, "");
+    if (_i == 1)
+        pthread_join(other, &wrong);
+    ck_assert_ptr_null(wrong);
+    bench_expect(&(weir_result *){ bench_call(pool, mark, "z", NULL) }, 0, "");
+    watch_read(bench.pipe[0], &byte, 1);
+    ck_assert_int_eq(byte, 'z'); /* only that one has run */
+    bench_end(&pool);
+}
+END_TEST
+
+/* Without workers, in a function: its own call fills a window of one. */
+static weir_pool *pool_within;
+
+static int imap_within(weir_call *call)
+{
+    int code = weir_input(call).size == 1 ? WEIR_EFULL : 0;
+    struct row row = { .count = 3 };
+    weir_imap *imap = imap_of(pool_within, true, echo, &row, NULL);
+
+    if (code != 0) {
+        expect_code(imap, 0, code);
+        expect_code(imap, WEIR_FOREVER, code);
+    }
+    for (uint32_t i = 0; code == 0 && i < row.count; i++)
+        expect_next(imap, i, 0, "");
+    weir_imap_free(&imap);
+    return weir_pass(call, 0);
+}
+
+START_TEST(imap_within_a_call)
+{
+    static weir_function *const functions[] = { imap_within, echo };
+    weir_pool_options options = bench_options();
+    weir_result *call;
+
+    options.functions = functions;
+    options.function_count = 2;
+    options.workers = WEIR_POOL_INLINE;
+    options.window = (uint32_t)_i;
+    pool_within = bench_pool(&options);
+    call = bench_call(pool_within, imap_within, _i == 1 ? "1" : "22", NULL);
+    bench_expect(&call, 0, "");
+    bench_end(&pool_within);
+}
+END_TEST
+
+/* A call's deadline runs from when its input was taken, however often it was
+ * tried to make it. */
+START_TEST(imap_deadline_of_a_held_input)
+{
+    weir_pool_options options = bench_options();
+    const weir_call_options each = { .size = sizeof each,
+                                     .deadline_ns = 100 * NS_PER_MS };
+    const weir_imap_options ahead = { .size = sizeof ahead, .each = &each };
+    struct row row = { .count = 1 };
+    int64_t late;
+    weir_result *busy;
+    weir_pool *pool;
+    weir_imap *imap;
+
+    options.workers = 1;
+    options.window = 1;
+    pool = bench_pool(&options);
+    busy = bench_running(pool, be_deaf);
+    imap = imap_of(pool, true, echo, &row, &ahead);
+    late = clock_deadline(each.deadline_ns);
+    ck_assert_uint_eq(row.taken, 1);
+    while (clock_left(late) > 0)
+        expect_code(imap, 10 * NS_PER_MS, WEIR_ETIMEDOUT);
+    ck_assert_int_eq(weir_result_stop(busy, 0), 0);
+    bench_expect(&busy, WEIR_ECANCELED, "");
+    expect_next(imap, 0, WEIR_ELIMIT, "deadline");
+    weir_imap_free(&imap);
+    bench_end(&pool);
+}
+END_TEST
+
 START_TEST(imap_misuse)
 {
     weir_imap_options ahead = { 0 };
@@ -822,10 +995,14 @@ Suite *pool_imap_suite(void)
     tcase_add_loop_test(tcase, imap_freed_in_the_middle, 0, 4);
     tcase_add_loop_test(tcase, imap_acts_in_its_input, ACT_NEXT, ACT_APPLY + 1);
     tcase_add_loop_test(tcase, imap_and_callbacks, 0, 3);
+    tcase_add_loop_test(tcase, imap_freed_in_callbacks, 0, 8);
     tcase_add_loop_test(tcase, d5_imap_and_the_pool_ends, 0, 3);
     tcase_add_test(tcase, imap_terminated_while_it_waits);
     tcase_add_loop_test(tcase, imap_of_many_threads, 0, 4);
     tcase_add_test(tcase, imap_waits_for_room);
+    tcase_add_loop_test(tcase, imap_cancelled_while_it_waits_for_room, 0, 2);
+    tcase_add_loop_test(tcase, imap_within_a_call, 1, 3);
+    tcase_add_test(tcase, imap_deadline_of_a_held_input);
     tcase_add_test(tcase, imap_misuse);
     suite_add_tcase(suite, tcase);
     return suite;
