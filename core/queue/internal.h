@@ -101,6 +101,13 @@ int stranger_enter_any(struct segment *segment, unsigned from,
                        struct member **out);
 /* The entry is empty: its life token goes back. */
 void stranger_left(struct segment *segment, unsigned number);
+/* An entry of a file that is appended to, for this process, by a token: see
+ * strangers.h. Between lock and unlock. WEIR_ESTATE: somebody has it who
+ * lives, maybe this process. */
+void strangers_lock(struct segment *segment);
+void strangers_unlock(struct segment *segment);
+int stranger_use(struct segment *segment, unsigned sink);
+void stranger_unuse(struct segment *segment, unsigned sink);
 /* Ends this process's part. False: the mapping is not this process's. */
 bool lives_free(struct segment *segment);
 

@@ -28,7 +28,7 @@
 #include "shm/shm.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x315765697253656d) /* changes with version */
-enum { SEGMENT_VERSION = 2, CACHE_LINE = 64 };
+enum { SEGMENT_VERSION = 3, CACHE_LINE = 64 };
 
 /* ------------------------------------------------------------- a slot ---- */
 
@@ -194,7 +194,10 @@ struct sink_head {
     _Atomic uint32_t state;  /* SINK_NAMED, stored last: all else is there */
     uint32_t group;          /* whose: a stage's number */
     _Atomic uint64_t length; /* committed; bytes beyond it do not count */
+    _Atomic uint64_t intent; /* more than length: bytes up to here may be those
+                              * of a write that was not committed */
     uint64_t dev, ino;
+    uint64_t born; /* ns of its clock; 0: the file system does not say */
     char path[FILE_NAME_MOST];
 };
 

@@ -9,6 +9,15 @@
  * later writers may have passed it. Bytes beyond the length count for nothing:
  * the next writer overwrites them, and they are cut off at the end.
  *
+ * Before the write: intent = the length that it would make. So bytes behind the
+ * intent are nobody's here; and when it is not more than the length, those
+ * behind the length are not either. Who dies
+ *   before the intent  has written nothing
+ *   behind it          has written up to the intent, at most
+ *   committed          length is raised to the intent by who finds the holder
+ * It is never lowered while the file is in use: what a write that failed has
+ * left counts, too, until it is cut off.
+ *
  * This is the one lock under which system calls are made.
  */
 #include "config.h"
@@ -18,7 +27,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -66,6 +77,56 @@ static int sink_lock(struct segment *segment, unsigned sink)
     return 0;
 }
 
+/* ------------------------------------------------------- which file it is ----
+ */
+
+/* An inode's number is given out again when its file is gone; so the time of
+ * its birth belongs to it, where it is to be had. */
+struct identity {
+    uint64_t dev, ino, born, size;
+    mode_t mode;
+};
+
+static int identify(int folder, const char *name, int flags,
+                    struct identity *out)
+{
+    struct statx stx;
+    struct stat st;
+
+    if (statx(folder, name, flags, STATX_BASIC_STATS | STATX_BTIME, &stx) ==
+        0) {
+        *out = (struct identity){
+            .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+            .ino = stx.stx_ino,
+            .size = stx.stx_size,
+            .mode = stx.stx_mode,
+        };
+        if ((stx.stx_mask & STATX_BTIME) != 0)
+            out->born = (uint64_t)stx.stx_btime.tv_sec * NS_PER_S +
+                        stx.stx_btime.tv_nsec;
+        return 0;
+    }
+    /* A filter of system calls may know no statx. */
+    if (fstatat(folder, name, &st, flags) < 0)
+        return -errno;
+    *out = (struct identity){ .dev = (uint64_t)st.st_dev,
+                              .ino = (uint64_t)st.st_ino,
+                              .size = (uint64_t)st.st_size,
+                              .mode = st.st_mode };
+    return 0;
+}
+
+static int identify_open(int fd, struct identity *out)
+{
+    return identify(fd, "", AT_EMPTY_PATH, out);
+}
+
+static bool is_file(const struct sink_head *sink, const struct identity *id)
+{
+    return sink->dev == id->dev && sink->ino == id->ino &&
+           (sink->born == id->born || sink->born == 0 || id->born == 0);
+}
+
 /* ------------------------------------------------------------- registry ----
  */
 
@@ -75,44 +136,109 @@ static int nothing_to_rebuild(void *arg)
     return 0; /* an entry counts when its state is stored, which is last */
 }
 
+/* What register_sink is to find. */
+struct wanted {
+    unsigned group;
+    int fd;
+    bool use; /* take its token, too: WEIR_ESTATE when another process has it */
+    const struct identity *id;
+};
+
 static bool is_sink(const struct sink_head *sink, unsigned group,
-                    const struct stat *st)
+                    const struct identity *id)
 {
     return atomic_load(&sink->state) == SINK_NAMED && sink->group == group &&
-           sink->dev == (uint64_t)st->st_dev &&
-           sink->ino == (uint64_t)st->st_ino;
+           is_file(sink, id);
 }
 
-static int name_sink(struct sink_head *sink, unsigned group, int fd,
-                     const struct stat *st)
+static int name_sink(struct sink_head *sink, const struct wanted *wanted)
 {
+    const struct identity *id = wanted->id;
     char link[64];
     ssize_t size;
 
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", wanted->fd);
     size = readlink(link, sink->path, FILE_NAME_MOST - 1);
     if (size < 0)
         return -errno;
     sink->path[size] = '\0';
-    sink->group = group;
-    sink->dev = (uint64_t)st->st_dev;
-    sink->ino = (uint64_t)st->st_ino;
-    atomic_store(&sink->length, (uint64_t)st->st_size);
+    sink->group = wanted->group;
+    sink->dev = id->dev;
+    sink->ino = id->ino;
+    sink->born = id->born;
+    atomic_store(&sink->intent, 0);
+    atomic_store(&sink->length, id->size);
     WEIR_POINT("queue.sink.filled");
     atomic_store(&sink->state, SINK_NAMED);
     return 0;
 }
 
+static bool unfinished(const struct sink_head *sink)
+{
+    return atomic_load(&sink->intent) > atomic_load(&sink->length);
+}
+
+static bool is_noted(const struct segment *segment, unsigned sink)
+{
+    for (unsigned i = 0; i < segment->member_count; i++)
+        if (atomic_load(&member_at(segment, i)->sink) == sink + 1)
+            return true;
+    return false;
+}
+
+/* The file is not where it was. One whose name did not fit may be. */
+static bool is_gone(const struct sink_head *sink)
+{
+    struct identity id;
+    int code;
+
+    if (strlen(sink->path) >= FILE_NAME_MOST - 1)
+        return false;
+    code = identify(AT_FDCWD, sink->path, AT_SYMLINK_NOFOLLOW, &id);
+    return code == 0 ? !is_file(sink, &id) : code == -ENOENT;
+}
+
+/* Under the registry's lock. An entry that a dead one left is of no use when
+ * nothing that it had begun to write may have to be cut off, or when the file
+ * is gone. Its token is proof that nobody has it open, so none begins a write;
+ * and one that died in a write, and is not recovered yet, is noted: its length
+ * may still be raised. Who dies behind the store has left an empty entry. */
+static bool free_sink(struct segment *segment, unsigned sink)
+{
+    struct sink_head *head = &segment->sinks[sink];
+    bool freed = false;
+
+    if (stranger_use(segment, sink) < 0)
+        return false;
+    if (!is_noted(segment, sink) && (!unfinished(head) || is_gone(head))) {
+        atomic_store(&head->state, SINK_EMPTY);
+        WEIR_POINT("queue.sink.freed");
+        freed = true;
+    }
+    stranger_unuse(segment, sink);
+    return freed;
+}
+
+/* The first entry that could be made free; their count for none. */
+static unsigned free_any(struct segment *segment)
+{
+    unsigned sink = 0;
+
+    while (sink < segment->sink_count && !free_sink(segment, sink))
+        sink++;
+    return sink;
+}
+
 /* Under the registry's lock: the file's entry, a new one if need be. */
-static int find_sink(struct segment *segment, unsigned group, int fd,
-                     const struct stat *st, unsigned *sink_out, weir_error *err)
+static int find_sink(struct segment *segment, const struct wanted *wanted,
+                     unsigned *sink_out, weir_error *err)
 {
     const unsigned count = segment->sink_count;
     int code;
 
     *sink_out = count;
     for (unsigned i = 0; i < count; i++) {
-        if (is_sink(&segment->sinks[i], group, st)) {
+        if (is_sink(&segment->sinks[i], wanted->group, wanted->id)) {
             *sink_out = i;
             return 0;
         }
@@ -123,33 +249,79 @@ static int find_sink(struct segment *segment, unsigned group, int fd,
         if (segment->lives == NULL)
             break; /* only strangers leave gaps: all others are empty */
     }
+    if (*sink_out == count && segment->lives != NULL)
+        *sink_out = free_any(segment);
     if (*sink_out == count)
         return error_set(err, WEIR_EFULL,
                          "%u files are appended to already, and no more can be",
                          count);
-    code = name_sink(&segment->sinks[*sink_out], group, fd, st);
+    code = name_sink(&segment->sinks[*sink_out], wanted);
     if (code < 0)
         return error_sys(err, code,
                          "cannot see which file this is (is /proc there?)");
     return 0;
 }
 
+static int sink_identify(int fd, struct identity *out, weir_error *err)
+{
+    int code = identify_open(fd, out);
+
+    if (code < 0)
+        return error_sys(err, code, "cannot look at the file");
+    if (!S_ISREG(out->mode))
+        return error_set(err, WEIR_EINVAL,
+                         "only a regular file can be appended to exactly once");
+    return 0;
+}
+
+/* Token and entry under one lock: else it could be freed between the two. */
+static int register_locked(struct segment *segment, const struct wanted *wanted,
+                           unsigned *sink_out, weir_error *err)
+{
+    int code = lock_take(&segment->head->sinks_lock, nothing_to_rebuild, NULL);
+
+    if (code < 0)
+        return segment_damaged(segment);
+    code = find_sink(segment, wanted, sink_out, err);
+    if (code == 0 && wanted->use && segment->lives != NULL &&
+        stranger_use(segment, *sink_out) < 0)
+        code = error_set(err, WEIR_ESTATE, "another process does");
+    lock_give(&segment->head->sinks_lock);
+    return code;
+}
+
+static int register_sink(struct segment *segment, const struct wanted *wanted,
+                         unsigned *sink_out, weir_error *err)
+{
+    int code;
+
+    if (segment->lives == NULL)
+        return register_locked(segment, wanted, sink_out, err);
+    strangers_lock(segment);
+    code = register_locked(segment, wanted, sink_out, err);
+    strangers_unlock(segment);
+    return code;
+}
+
+static void unuse_sink(struct segment *segment, unsigned sink)
+{
+    if (segment->lives == NULL)
+        return;
+    strangers_lock(segment);
+    stranger_unuse(segment, sink);
+    strangers_unlock(segment);
+}
+
 int sink_register(struct segment *segment, unsigned group, int fd,
                   unsigned *sink_out, weir_error *err)
 {
-    struct stat st;
-    int code;
+    struct identity id;
+    int code = sink_identify(fd, &id, err);
 
-    if (fstat(fd, &st) < 0)
-        return error_sys(err, -errno, "cannot look at the file");
-    if (!S_ISREG(st.st_mode))
-        return error_set(err, WEIR_EINVAL,
-                         "only a regular file can be appended to exactly once");
-    if (lock_take(&segment->head->sinks_lock, nothing_to_rebuild, NULL) < 0)
-        return segment_damaged(segment);
-    code = find_sink(segment, group, fd, &st, sink_out, err);
-    lock_give(&segment->head->sinks_lock);
-    return code;
+    if (code < 0)
+        return code;
+    return register_sink(segment, &(struct wanted){ group, fd, false, &id },
+                         sink_out, err);
 }
 
 /* --------------------------------------------------------------- writing ----
@@ -159,10 +331,10 @@ int sink_register(struct segment *segment, unsigned group, int fd,
 static int sink_of(struct member *member, const struct append *append,
                    weir_error *err)
 {
-    struct stat st;
+    struct identity id;
 
-    if (member->sink_fd == append->fd && fstat(append->fd, &st) == 0 &&
-        is_sink(&member->segment->sinks[member->sink], append->group, &st))
+    if (member->sink_fd == append->fd && identify_open(append->fd, &id) == 0 &&
+        is_sink(&member->segment->sinks[member->sink], append->group, &id))
         return 0;
     member->sink_fd = append->fd;
     return sink_register(member->segment, append->group, append->fd,
@@ -227,6 +399,9 @@ int sink_write(struct member *member, const struct append *append,
     if (code < 0)
         return error_set(err, code, "shared memory is damaged");
     length = atomic_load(&sink->length);
+    if (length + append->size > atomic_load(&sink->intent))
+        atomic_store(&sink->intent, length + append->size);
+    WEIR_POINT("queue.sink.intent");
     code = write_parts(append, length);
     if (code < 0) {
         lock_give(&sink->lock);
@@ -272,24 +447,45 @@ int sink_settle(struct segment *segment, unsigned number)
 
 /* ------------------------------------------------- a file of a stranger ----
  *
- * Who appends to it has it for itself, by a lock on the file. An entry that is
- * there when it begins is one that a dead one left: what stands behind the
- * committed length counts for nothing, and is cut off. Who is killed before the
- * entry is empty has left one that says what is true: a next one that cuts.
+ * Who appends to it has it for itself, by a lock on the file, and the entry by
+ * a token (strangers.h). An entry that is there when it begins is one that a
+ * dead one left: what that one had begun to write, and nothing else, is cut
+ * off. Who is killed before the entry is empty has left one that says what is
+ * true: a next one that cuts.
+ *
+ * Meanwhile others may have written to the file, or to another of the same
+ * inode: all that is known not to be of an unfinished write stays.
  */
 
-/* One that somebody else has made shorter is as long as it is. */
-static int cut_to_length(struct sink_head *sink, int fd)
+/* The file is as long as it is. Who dies between has left no write unfinished,
+ * so the next one comes here again. */
+static void take_as_it_is(struct sink_head *sink, uint64_t size)
+{
+    atomic_store(&sink->intent, 0);
+    atomic_store(&sink->length, size);
+}
+
+static int cut_to_length(struct sink_head *sink, int fd, weir_error *err)
 {
     uint64_t length = atomic_load(&sink->length);
     struct stat st;
 
     if (fstat(fd, &st) < 0)
-        return -errno;
-    if ((uint64_t)st.st_size < length)
-        atomic_store(&sink->length, (uint64_t)st.st_size);
-    else if ((uint64_t)st.st_size > length && ftruncate(fd, (off_t)length) < 0)
-        return -errno;
+        return error_sys(err, -errno, "cannot look at the file");
+    if (!unfinished(sink) || (uint64_t)st.st_size <= length) {
+        take_as_it_is(sink, (uint64_t)st.st_size);
+        return 0;
+    }
+    if ((uint64_t)st.st_size > atomic_load(&sink->intent))
+        return error_set(
+            err, WEIR_EINVAL,
+            "one that was killed may have left a part of an item behind byte "
+            "%llu, and somebody else has written since: look there, and go on "
+            "with a copy or another file",
+            (unsigned long long)length);
+    if (ftruncate(fd, (off_t)length) < 0)
+        return error_sys(err, -errno, "cannot cut it off");
+    take_as_it_is(sink, length);
     return 0;
 }
 
@@ -300,26 +496,53 @@ static int cut_off(struct segment *segment, unsigned sink, int fd,
 
     if (code < 0)
         return error_set(err, code, "shared memory is damaged");
-    code = cut_to_length(&segment->sinks[sink], fd);
+    code = cut_to_length(&segment->sinks[sink], fd, err);
     lock_give(&segment->sinks[sink].lock);
-    return code < 0 ? error_sys(err, code, "cannot cut it off") : 0;
+    return code;
+}
+
+enum { USE_TRIES = 2000, USE_PAUSE_US = 1000 };
+
+/* Its entry, for this process. One that is being killed gives the lock on the
+ * file back a moment before the token. */
+static int use_sink(struct segment *segment, int fd, unsigned *sink_out,
+                    weir_error *err)
+{
+    struct identity id;
+    int code = sink_identify(fd, &id, err);
+
+    for (unsigned i = 0; code == 0; i++) {
+        code = register_sink(segment, &(struct wanted){ 0, fd, true, &id },
+                             sink_out, err);
+        if (code != WEIR_ESTATE || i == USE_TRIES)
+            return code;
+        usleep(USE_PAUSE_US);
+        code = 0;
+    }
+    return code;
 }
 
 int sink_open(struct segment *segment, int fd, unsigned *sink_out,
               weir_error *err)
 {
-    int code = sink_register(segment, 0, fd, sink_out, err);
+    int code = use_sink(segment, fd, sink_out, err);
 
-    return code < 0 ? code : cut_off(segment, *sink_out, fd, err);
+    if (code < 0)
+        return code;
+    code = cut_off(segment, *sink_out, fd, err);
+    if (code < 0)
+        unuse_sink(segment, *sink_out);
+    return code;
 }
 
 void sink_close(struct segment *segment, unsigned sink, int fd)
 {
-    if (cut_off(segment, sink, fd, NULL) < 0 ||
-        lock_take(&segment->head->sinks_lock, nothing_to_rebuild, NULL) < 0)
-        return;
-    atomic_store(&segment->sinks[sink].state, SINK_EMPTY);
-    lock_give(&segment->head->sinks_lock);
+    if (cut_off(segment, sink, fd, NULL) == 0 &&
+        lock_take(&segment->head->sinks_lock, nothing_to_rebuild, NULL) == 0) {
+        atomic_store(&segment->sinks[sink].state, SINK_EMPTY);
+        lock_give(&segment->head->sinks_lock);
+    }
+    unuse_sink(segment, sink);
 }
 
 /* -------------------------------------------------------------- the end ----
@@ -335,18 +558,19 @@ uint64_t sink_length(const struct segment *segment, unsigned sink)
 static int cut_back(const struct sink_head *sink, weir_error *err)
 {
     CLEANUP_FD int fd = open(sink->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct stat st;
+    struct identity id;
+    int code = fd < 0 ? -errno : identify_open(fd, &id);
 
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return error_sys(err, -errno,
+    if (code < 0)
+        return error_sys(err, code,
                          "cannot cut '%.500s' to its %llu committed bytes",
                          sink->path,
                          (unsigned long long)atomic_load(&sink->length));
-    if ((uint64_t)st.st_dev != sink->dev || (uint64_t)st.st_ino != sink->ino)
+    if (!is_file(sink, &id))
         return error_set(err, WEIR_EINVAL,
                          "'%.500s' was replaced while it was appended to",
                          sink->path);
-    if ((uint64_t)st.st_size > atomic_load(&sink->length) &&
+    if (id.size > atomic_load(&sink->length) &&
         ftruncate(fd, (off_t)atomic_load(&sink->length)) < 0)
         return error_sys(err, -errno, "cannot cut '%.500s'", sink->path);
     return 0;

@@ -14,6 +14,8 @@
 #include "queue/internal.h"
 #include "queue/strangers.h"
 
+enum { SINKS_HELD_MOST = 64 }; /* as many bits has lives.sinks */
+
 /* What a process has of a segment of strangers. */
 struct lives {
     pid_t process;
@@ -23,6 +25,7 @@ struct lives {
      * threads: under this lock. */
     pthread_mutex_t lock;
     uint64_t mine[MEMBERS_MOST / 64]; /* tokens that this process has */
+    uint64_t sinks;                   /* the same, of files */
     int64_t swept_ns;
 };
 
@@ -213,6 +216,8 @@ static int check_head(const struct segment *segment, weir_error *err)
     space = place_pid_space();
     if (head->pid_space == 0 || head->queue_count != 1)
         return error_set(err, WEIR_EBROKEN, "it is damaged");
+    if (head->sink_count > SINKS_HELD_MOST)
+        return error_set(err, WEIR_EBROKEN, "it is damaged");
     if (space != head->pid_space)
         return error_set(err, WEIR_EPROCESS,
                          "it was made in another pid namespace (a container?), "
@@ -361,6 +366,42 @@ void stranger_left(struct segment *segment, unsigned number)
     life_token_drop(segment->fd, number);
     pthread_mutex_unlock(&segment->lives->lock);
 }
+
+/* ---------------------------------------------------------------- files ----
+ */
+
+void strangers_lock(struct segment *segment)
+{
+    pthread_mutex_lock(&segment->lives->lock);
+}
+
+void strangers_unlock(struct segment *segment)
+{
+    pthread_mutex_unlock(&segment->lives->lock);
+}
+
+int stranger_use(struct segment *segment, unsigned sink)
+{
+    struct lives *lives = segment->lives;
+    int code;
+
+    if ((lives->sinks >> sink & 1) != 0)
+        return WEIR_ESTATE;
+    code = life_token_take(segment->fd, MEMBERS_MOST + sink);
+    if (code < 0)
+        return code == -EAGAIN ? WEIR_ESTATE : code;
+    lives->sinks |= UINT64_C(1) << sink;
+    return 0;
+}
+
+void stranger_unuse(struct segment *segment, unsigned sink)
+{
+    segment->lives->sinks &= ~(UINT64_C(1) << sink);
+    life_token_drop(segment->fd, MEMBERS_MOST + sink);
+}
+
+/* ---------------------------------------------------------------- looks ----
+ */
 
 /* Once a second is enough: what it mends is not a death but a stop. */
 static int sweep(struct segment *segment)

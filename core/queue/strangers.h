@@ -15,6 +15,10 @@
  *   leave, give back      dies between: the entry is empty
  *   recover, give back    dies in there: done again by the next
  *
+ * FILES that are appended to: the token behind those of the members, one for
+ * each entry, is had by who has the file open, and goes with it. So an entry
+ * whose token can be had is nobody's, and may be given to another file.
+ *
  * WHO LOOKS, AND WHEN: each process when it opens the queue, when it finds no
  * empty entry, before it goes to sleep, and asleep once in a LOOK_NS
  * (segment_look). So a dead member is recovered within LOOK_NS as long as

@@ -150,6 +150,59 @@ START_TEST(replaced)
 }
 END_TEST
 
+/* An entry of a dead one; the file has 4 bytes. */
+START_TEST(left_behind)
+{
+    static const struct {
+        uint64_t length, intent;
+        int code;
+        const char *text;
+    } cases[] = {
+        { 2, 4, 0, "ab" },             /* what it wrote, whole */
+        { 2, 9, 0, "ab" },             /* a part of it */
+        { 2, 3, WEIR_EINVAL, "abcd" }, /* and more by others */
+        { 2, 2, 0, "abcd" },           /* by others, all */
+        { 2, 0, 0, "abcd" },           /* the same */
+        { 4, 9, 0, "abcd" },           /* it wrote nothing yet */
+        { 9, 12, 0, "abcd" },
+        { 9, 9, 0, "abcd" }, /* made shorter */
+    };
+    struct desk desk = desk_open(1, 8, 4096);
+    weir_error err;
+    unsigned sink;
+
+    ck_assert_int_eq(write(fd, "abcd", 4), 4);
+    ck_assert_int_eq(sink_register(desk.segment, 0, fd, &sink, &err), 0);
+    atomic_store(&desk.segment->sinks[sink].length, cases[_i].length);
+    atomic_store(&desk.segment->sinks[sink].intent, cases[_i].intent);
+    ck_assert_int_eq(sink_open(desk.segment, fd, &sink, &err), cases[_i].code);
+    file_is(cases[_i].text);
+    if (cases[_i].code == 0)
+        ck_assert_uint_eq(sink_length(desk.segment, sink),
+                          strlen(cases[_i].text));
+    desk_close(&desk);
+}
+END_TEST
+
+/* Its inode, but not it. */
+START_TEST(born_later)
+{
+    struct desk desk = desk_open(1, 8, 4096);
+    unsigned sink, other;
+
+    ck_assert_int_eq(sink_register(desk.segment, 0, fd, &sink, NULL), 0);
+    if (desk.segment->sinks[sink].born != 0) {
+        desk.segment->sinks[sink].born++;
+        ck_assert_int_eq(sink_register(desk.segment, 0, fd, &other, NULL), 0);
+        ck_assert_uint_ne(sink, other);
+    }
+    desk.segment->sinks[sink].born = 0; /* as far as is known, it is */
+    ck_assert_int_eq(sink_register(desk.segment, 0, fd, &other, NULL), 0);
+    ck_assert_uint_eq(sink, other);
+    desk_close(&desk);
+}
+END_TEST
+
 Suite *sink_suite(void)
 {
     Suite *suite = suite_create("sink");
@@ -161,6 +214,8 @@ Suite *sink_suite(void)
     tcase_add_test(test, no_space);
     tcase_add_test(test, refused);
     tcase_add_test(test, replaced);
+    tcase_add_loop_test(test, left_behind, 0, 8);
+    tcase_add_test(test, born_later);
     suite_add_tcase(suite, test);
     return suite;
 }
