@@ -488,26 +488,14 @@ int submission_init(struct submission *sub, weir_pool *pool, weir_function *run,
 int submit(struct submission *sub, const void *data, size_t size,
            weir_result **result_out)
 {
-    weir_result *result = NULL;
-    uint64_t ticket = 0;
     int code = take_turn(sub);
 
     if (code != 0)
         return code;
-    code = put_call(sub, data, size, &result);
-    if (code == 0) {
-        ticket = result->ticket;
-        code = flush_locked(sub);
-    }
-    give_turn(sub->pool);
+    code = put_call(sub, data, size, result_out);
     if (code == 0)
-        *result_out = result;
-    /* Freed when all of them end. One that has ended meanwhile may have been
-     * freed already, by its callback. */
-    if (code != 0 && result != NULL && result_of(sub->pool, ticket) == result) {
-        result->on_done = NULL;
-        result_abandon(result);
-    }
+        flush_locked(sub); /* damaged: the call ends by that, with the pool */
+    give_turn(sub->pool);
     return code;
 }
 
