@@ -270,9 +270,9 @@ struct submission {
     const weir_call_options *options; /* NULL: none */
     const struct task_name *task;     /* NULL: one of the functions */
     struct call_terms terms;
-    bool has_terms;
-    bool unheld; /* nobody gets the handle: it ends with its callback */
-    bool waited; /* for room: callbacks are run at the end */
+    bool has_terms; /* other than the pool's: they travel with the call */
+    bool unheld;    /* nobody gets the handle: it ends with its callback */
+    bool waited;    /* for room: callbacks are run at the end */
 };
 
 /* The task that @run stands for, and its number; NULL: none. */

@@ -124,7 +124,7 @@ static int find_function(struct submission *sub, struct worker *worker,
 
 static bool is_late(const struct submission *sub)
 {
-    return sub->has_terms && sub->terms.deadline_ns != FOREVER &&
+    return sub->terms.deadline_ns != FOREVER &&
            clock_left(sub->terms.deadline_ns) == 0;
 }
 
@@ -132,7 +132,6 @@ static bool is_late(const struct submission *sub)
 static int attempts(struct submission *sub, struct worker *worker)
 {
     weir_pool *pool = sub->pool;
-    unsigned retries = sub->has_terms ? sub->terms.retries : pool->retries;
     struct item *item = worker->item;
     weir_function *function;
     int code;
@@ -147,8 +146,9 @@ static int attempts(struct submission *sub, struct worker *worker)
     worker->item = item;
     while (code == 0) {
         code = run(pool, worker, function);
-        if (code != WEIR_TRANSIENT || worker->item->attempt >= retries ||
-            is_late(sub) || state_code(pool) == WEIR_ETERMINATED)
+        if (code != WEIR_TRANSIENT ||
+            worker->item->attempt >= sub->terms.retries || is_late(sub) ||
+            state_code(pool) == WEIR_ETERMINATED)
             break;
         worker_drop(worker);
         worker->item->attempt++;

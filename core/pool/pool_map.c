@@ -7,24 +7,6 @@
 
 #include "pool/pool_host.h"
 
-weir_result *failed_result(struct submission *sub, int code, const char *text)
-{
-    weir_result *result = result_alloc(sub->pool);
-
-    if (result == NULL)
-        return NULL;
-    if (sub->options != NULL) {
-        result->tag = sub->options->tag;
-        result->on_done = sub->options->on_done;
-        result->arg = sub->options->arg;
-    }
-    result->group = sub->group;
-    result->imap = sub->imap;
-    result->index = sub->index;
-    result_end(result, code, text);
-    return result;
-}
-
 /* Under the lock: one turn's worth of the inputs from @at on. What hinders one
  * alone (its size) is its own failure; what hinders all is returned. */
 static int map_some(struct submission *sub, const weir_bytes *inputs,

@@ -232,13 +232,24 @@ static void dress(struct submission *sub, weir_result *result)
     weir_pool *pool = sub->pool;
 
     address(sub, result);
-    if (!sub->has_terms || sub->terms.deadline_ns == FOREVER)
+    if (sub->terms.deadline_ns == FOREVER)
         return;
     result->deadline_ns = sub->terms.deadline_ns;
     if (result->deadline_ns >= pool->expires_ns)
         return;
     pool->expires_ns = result->deadline_ns;
     watch_time(pool);
+}
+
+weir_result *failed_result(struct submission *sub, int code, const char *text)
+{
+    weir_result *result = result_alloc(sub->pool);
+
+    if (result == NULL)
+        return NULL;
+    address(sub, result);
+    result_end(result, code, text);
+    return result;
 }
 
 /* Its call was not made; it has told nobody. */
@@ -394,23 +405,19 @@ static int known_options(const weir_call_options *options,
     return 0;
 }
 
+/* In the place of the pool's own. */
 static void set_terms(struct submission *sub, const weir_call_options *known)
 {
-    const weir_pool *pool = sub->pool;
-
     sub->options = known;
     sub->chunk = known->chunk;
     sub->has_terms = known->limit_ns > 0 || known->deadline_ns > 0 ||
                      known->retries != 0;
-    sub->terms = (struct call_terms){
-        .limit_ns = known->limit_ns > 0 ? known->limit_ns : pool->limit_ns,
-        .deadline_ns = known->deadline_ns > 0
-                           ? clock_deadline(known->deadline_ns)
-                           : FOREVER,
-        .retries = known->retries == 0  ? pool->retries
-                   : known->retries < 0 ? 0
-                                        : (uint32_t)known->retries,
-    };
+    if (known->limit_ns > 0)
+        sub->terms.limit_ns = known->limit_ns;
+    if (known->deadline_ns > 0)
+        sub->terms.deadline_ns = clock_deadline(known->deadline_ns);
+    if (known->retries != 0)
+        sub->terms.retries = known->retries < 0 ? 0 : (uint32_t)known->retries;
 }
 
 /* The helper looks as often as the shortest limit needs; it is told of half
