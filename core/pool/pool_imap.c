@@ -29,7 +29,7 @@ enum {
 
 struct weir_imap {
     weir_pool *pool;
-    weir_function *run;
+    struct submission sub; /* of each call, but for its own index and times */
     weir_imap_input *input;
     void *arg;
     weir_call_options each;
@@ -208,13 +208,13 @@ static int pull(weir_imap *imap)
 
 static int put_failed(weir_imap *imap)
 {
-    struct submission sub = { .pool = imap->pool,
-                              .imap = imap,
-                              .index = imap->taken,
-                              .options = imap->held ? &imap->each : NULL };
-    weir_result *result = failed_result(&sub, imap->failed.code,
-                                        imap->failed.text);
+    struct submission sub = imap->sub;
+    weir_result *result;
 
+    sub.index = imap->taken;
+    if (!imap->held)
+        sub.options = NULL; /* it is no call */
+    result = failed_result(&sub, imap->failed.code, imap->failed.text);
     if (result == NULL)
         return WEIR_ENOMEM;
     imap->failed.code = 0;
@@ -249,29 +249,22 @@ static int put_in_turn(weir_imap *imap, struct submission *sub)
 static int put_held(weir_imap *imap, int64_t deadline_ns)
 {
     weir_pool *pool = imap->pool;
-    weir_call_options known;
-    struct submission sub;
+    struct submission sub = imap->sub;
     weir_error err = { 0 };
     int code;
 
-    pthread_mutex_unlock(&pool->lock);
-    code = submission_init(&sub, pool, imap->run, 0, &imap->each, &known, &err);
-    pthread_mutex_lock(&pool->lock);
+    sub.deadline_ns = deadline_ns;
+    sub.index = imap->taken;
+    sub.terms.deadline_ns = imap->expires_ns; /* however often it tries */
+    code = take_turn(&sub);
     if (code == 0) {
-        sub.deadline_ns = deadline_ns;
-        sub.imap = imap;
-        sub.index = imap->taken;
-        sub.terms.deadline_ns = imap->expires_ns; /* however often it tries */
-        code = take_turn(&sub);
-        if (code == 0) {
-            code = put_in_turn(imap, &sub);
-            give_turn(pool);
-        }
-        if (code == 0 || code == WEIR_EFULL || code == WEIR_ETIMEDOUT ||
-            imap->canceled)
-            return code;
-        explain(pool, code, imap->bytes.size, &err);
+        code = put_in_turn(imap, &sub);
+        give_turn(pool);
     }
+    if (code == 0 || code == WEIR_EFULL || code == WEIR_ETIMEDOUT ||
+        imap->canceled)
+        return code;
+    explain(pool, code, imap->bytes.size, &err);
     imap->exhausted |= code != WEIR_ETOOBIG && code != WEIR_ENOMEM;
     imap->failed = err;
     imap->failed.code = code;
@@ -380,14 +373,20 @@ static uint32_t usual_window(const weir_pool *pool, unsigned chunk)
 }
 
 /* NULL: no memory. */
-static weir_imap *imap_new(weir_pool *pool, const weir_imap_options *known,
+static weir_imap *imap_new(const struct submission *sub,
+                           const weir_imap_options *known,
                            const weir_call_options *each, bool ordered)
 {
     weir_imap *imap = calloc(1, sizeof *imap);
+    weir_pool *pool = sub->pool;
 
     if (imap == NULL)
         return NULL;
     imap->each = *each;
+    imap->sub = *sub;
+    imap->sub.imap = imap;
+    if (sub->options != NULL)
+        imap->sub.options = &imap->each;
     imap->last = &imap->first;
     imap->window = known->window > 0 ? known->window
                                      : usual_window(pool, each->chunk);
@@ -421,10 +420,9 @@ static int make(weir_pool *pool, bool ordered, weir_function *run,
     if (input == NULL || imap_out == NULL)
         return error_set(err, WEIR_EINVAL,
                          "no function for inputs, or no place for the imap");
-    imap = imap_new(pool, &known, &each, ordered);
+    imap = imap_new(&sub, &known, &each, ordered);
     if (imap == NULL)
         return error_set(err, WEIR_ENOMEM, "no memory for an imap");
-    imap->run = run;
     imap->input = input;
     imap->arg = arg;
     imap_enter(imap);
