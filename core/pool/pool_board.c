@@ -147,12 +147,10 @@ enum seat_wish seat_wish(const struct board *board, uint32_t seat,
                                                      : WISH_NONE;
 }
 
-bool seat_set_wish(const struct board *board, uint32_t seat,
+void seat_set_wish(const struct board *board, uint32_t seat,
                    uint32_t generation, enum seat_wish wish)
 {
-    const uint32_t word = word_of(generation, wish);
-
-    return atomic_exchange(&board->seat[seat].wish, word) != word;
+    atomic_store(&board->seat[seat].wish, word_of(generation, wish));
 }
 
 void seat_set_heir(const struct board *board, uint32_t seat, uint32_t heir,

@@ -117,8 +117,7 @@ void seat_await(const struct board *board, uint32_t seat, uint32_t generation);
 void seat_wake(const struct board *board, uint32_t seat);
 enum seat_wish seat_wish(const struct board *board, uint32_t seat,
                          uint32_t generation);
-/* True when that is new. */
-bool seat_set_wish(const struct board *board, uint32_t seat,
+void seat_set_wish(const struct board *board, uint32_t seat,
                    uint32_t generation, enum seat_wish wish);
 /* Who comes after it. */
 void seat_set_heir(const struct board *board, uint32_t seat, uint32_t heir,

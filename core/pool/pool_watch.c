@@ -17,10 +17,10 @@
  *     last hold of the lock, and only if no callback is due and the pool is not
  *     over: what had ended by then can be seen in its handle when the dispatch
  *     returns; what ends later makes the event readable again.
- *   - The bell is armed after that, by watch_arm: quiet, then arm and look
- * under the queue's lock. What came before the look is seen by it, and it rings
- *     itself; what comes later finds it armed. A message that was taken away
- *     was sent before the look.
+ *   - The bell is armed after that, by watch_arm, which makes it quiet, then
+ *     arms it and looks, under the queue's lock. What came before the look is
+ *     seen by it, and it rings itself; what comes later finds it armed. A
+ *     message that was taken away was sent before the look.
  *   - While another thread reads results, a look would find what that one is
  *     about to take, ring, and keep the loop turning for nothing. So then the
  *     bell is quiet and not armed, but owed: the reader arms it when it gives
