@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pool_task.c - runs in a worker of a pool: see pool/pool_task.h. */
+/* pool_task.c - runs in a worker of a pool, or in the program when its pool has
+ * none: see pool/pool_task.h. */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,10 @@ static int split(const char *at, size_t size, list *out)
     return 0;
 }
 
+/* libltdl has one thread at a time. A worker has one; pools without workers may
+ * be used by many. */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+
 static int find_task(const char *name, const weir_task **task_out,
                      weir_error *err)
 {
@@ -42,16 +48,20 @@ static int find_task(const char *name, const weir_task **task_out,
     plugin_name = strndup(name, (size_t)(dot - name));
     if (plugin_name == NULL)
         return error_set(err, WEIR_ENOMEM, "no memory to load '%s'", name);
+    pthread_mutex_lock(&loading);
     code = plugin_path_init(&path, NULL, NULL, NULL, err);
     if (code == 0)
         code = plugin_load(&path, plugin_name, &plugin, NULL, err);
     plugin_path_done(&path);
+    pthread_mutex_unlock(&loading);
     if (code != 0)
         return code;
     *task_out = plugin_task(plugin, dot + 1);
     if (*task_out == NULL)
-        return error_set(err, WEIR_EPLUGIN, "plugin '%s' has no task '%s'",
-                         plugin_name, dot + 1);
+        return error_set(err, WEIR_EPLUGIN,
+                         "plugin '%s' has no task '%s'; 'weir plugins %s' "
+                         "lists them",
+                         plugin_name, dot + 1, plugin_name);
     return 0;
 }
 

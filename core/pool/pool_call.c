@@ -93,6 +93,39 @@ void worker_drop(struct worker *worker)
     *reply = (struct reply){ .state = REPLY_NONE };
 }
 
+/* ----------------------------------------------------- tasks of plugins ----
+ */
+
+int worker_load(struct worker *worker, const char *texts, size_t size,
+                struct pool_task **slot)
+{
+    struct pool_task *task = NULL;
+    weir_error err = { 0 };
+    int code = pool_task_load(texts, size, &task, &err);
+
+    snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
+    if (code == 0 && task->open != NULL) {
+        worker->scope = task;
+        code = worker_verdict(worker, task->open(&worker->call));
+        worker->scope = &worker->own;
+    }
+    if (code == 0)
+        *slot = task;
+    else
+        pool_task_free(task);
+    return code > 0 ? WEIR_EFAILED : code;
+}
+
+void worker_close_tasks(struct worker *worker, struct pool_task **tasks)
+{
+    for (unsigned i = 0; i < FUNCTIONS_MOST; i++)
+        if (tasks[i] != NULL && tasks[i]->close != NULL) {
+            worker->scope = tasks[i];
+            worker->scope->close(&worker->call);
+        }
+    worker->scope = &worker->own;
+}
+
 /* ------------------------------------------- the calls of weir/plugin.h ----
  */
 

@@ -52,51 +52,33 @@ static struct worker *worker_new(const weir_pool *pool)
 /* ------------------------------------------------------------- functions ----
  */
 
-/* Under the lock, which it gives back meanwhile. Nested: in the same thread. */
+/* What is called between the two may call the pool: in the same thread. */
+static void step_in(weir_pool *pool)
+{
+    pool->here->runner = pthread_self();
+    pool->here->depth++;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void step_out(weir_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->here->depth--;
+}
+
+/* Under the lock, which it gives back meanwhile. */
 static int run(weir_pool *pool, struct worker *worker, weir_function *function)
 {
-    struct here *here = pool->here;
     const void *state = worker->own.state;
     int code;
 
-    here->runner = pthread_self();
-    here->depth++;
-    pthread_mutex_unlock(&pool->lock);
+    step_in(pool);
     worker->text[0] = '\0';
     code = worker_verdict(worker, function(&worker->call));
-    pthread_mutex_lock(&pool->lock);
-    here->depth--;
+    step_out(pool);
     if (worker->own.state != state)
-        here->state = worker->own.state;
+        pool->here->state = worker->own.state;
     return code;
-}
-
-/* A plugin's task is loaded and opened when its first call comes, as in a
- * worker. libltdl has one thread at a time: that of whichever pool. */
-static int load_task(weir_pool *pool, struct worker *worker,
-                     const struct task_name *name, struct pool_task **slot)
-{
-    static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
-    struct pool_task *task = NULL;
-    weir_error err = { 0 };
-    int code;
-
-    pthread_mutex_unlock(&pool->lock);
-    pthread_mutex_lock(&loading);
-    code = pool_task_load(name->texts, name->size, &task, &err);
-    pthread_mutex_unlock(&loading);
-    pthread_mutex_lock(&pool->lock);
-    snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
-    if (code == 0 && task->open != NULL) {
-        worker->scope = task;
-        code = run(pool, worker, task->open);
-        worker->scope = &worker->own;
-    }
-    if (code == 0)
-        *slot = task;
-    else
-        pool_task_free(task);
-    return code > 0 ? WEIR_EFAILED : code;
 }
 
 /* Under the lock, in the turn to submit: the function of this call, in whose
@@ -113,8 +95,11 @@ static int find_function(struct submission *sub, struct worker *worker,
         return 0;
     }
     slot = &pool->here->tasks[sub->function];
-    if (*slot == NULL)
-        code = load_task(pool, worker, sub->task, slot);
+    if (*slot == NULL) { /* as in a worker, when its first call comes */
+        step_in(pool);
+        code = worker_load(worker, sub->task->texts, sub->task->size, slot);
+        step_out(pool);
+    }
     if (code != 0)
         return code;
     worker->scope = *slot;
@@ -257,12 +242,9 @@ static void run_close(weir_pool *pool)
     pool->submitting = true;
     if (pool->here->close != NULL)
         run(pool, worker, pool->here->close);
-    for (unsigned i = 0; i < FUNCTIONS_MOST; i++)
-        if (pool->here->tasks[i] != NULL &&
-            pool->here->tasks[i]->close != NULL) {
-            worker->scope = pool->here->tasks[i];
-            run(pool, worker, worker->scope->close);
-        }
+    step_in(pool);
+    worker_close_tasks(worker, pool->here->tasks);
+    step_out(pool);
     pool->submitting = false;
     free(worker);
 }

@@ -259,29 +259,15 @@ static int load_task(struct worker *worker, unsigned number,
                      const struct item *item)
 {
     const char *attrs = item->attrs;
-    struct pool_task *task = NULL;
-    weir_error err = { 0 };
-    int code;
 
     if (number >= FUNCTIONS_MOST ||
         item->attrs_size < sizeof(struct call_terms))
         return WEIR_EBROKEN;
     if (worker->tasks[number] != NULL)
         return 0;
-    code = pool_task_load(attrs + sizeof(struct call_terms),
-                          item->attrs_size - sizeof(struct call_terms), &task,
-                          &err);
-    snprintf(worker->text, TEXT_MOST, "%.*s", TEXT_MOST - 1, err.text);
-    if (code == 0 && task->open != NULL) {
-        worker->scope = task;
-        code = worker_verdict(worker, task->open(&worker->call));
-        worker->scope = &worker->own;
-    }
-    if (code == 0)
-        worker->tasks[number] = task;
-    else
-        pool_task_free(task);
-    return code > 0 ? WEIR_EFAILED : code;
+    return worker_load(worker, attrs + sizeof(struct call_terms),
+                       item->attrs_size - sizeof(struct call_terms),
+                       &worker->tasks[number]);
 }
 
 /* The function of this call, in whose scope it is to run. */
@@ -633,11 +619,7 @@ static void close_worker(struct worker *worker)
 {
     if (set_phase(worker, PHASE_CLOSING) == 0 && worker->plan.close != 0)
         function_at(worker->plan.close)(&worker->call);
-    for (unsigned i = 0; i < FUNCTIONS_MOST; i++)
-        if (worker->tasks[i] != NULL && worker->tasks[i]->close != NULL) {
-            worker->scope = worker->tasks[i];
-            worker->scope->close(&worker->call);
-        }
+    worker_close_tasks(worker, worker->tasks);
     WEIR_POINT("pool.worker.closed");
     member_leave(&worker->member);
 }

@@ -64,6 +64,12 @@ void worker_go_on(struct worker *worker);
 /* What the function said, as the code of a result, with its sentence in
  * worker->text; WEIR_TRANSIENT stays. */
 int worker_verdict(struct worker *worker, int verdict);
+/* A plugin's task by its name, opened: 0, and it is in *slot; or a code, with
+ * its sentence in worker->text. */
+int worker_load(struct worker *worker, const char *texts, size_t size,
+                struct pool_task **slot);
+/* Runs the `close` of all that are loaded; FUNCTIONS_MOST of them. */
+void worker_close_tasks(struct worker *worker, struct pool_task **tasks);
 /* How many the pool has now. */
 unsigned worker_count(const struct worker *worker);
 /* The call in hand has no result yet. */
