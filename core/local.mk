@@ -4,7 +4,7 @@
 #   libweir-faults.la    a second copy with kill points, for tests/crash
 noinst_LTLIBRARIES += libweir-internal.la
 libweir_internal_la_SOURCES =
-libweir_internal_la_LIBADD = $(LTDL_LIBS) $(YAML_LIBS)
+libweir_internal_la_LIBADD = $(LTDL_LIBS) $(YAML_LIBS) $(SQLITE_LIBS)
 
 if COVERAGE
 libweir_internal_la_SOURCES += tests/lib/coverage.c

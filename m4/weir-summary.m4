@@ -24,6 +24,7 @@ AC_DEFUN([WEIR_SUMMARY], [
   plugin flow        yes
   plugin text        $weir_say_text
   plugin zstd        $weir_say_zstd
+  journals of runs   $weir_say_sqlite
   unit tests         $weir_say_check
 
   sanitizers         $enable_sanitizers
@@ -32,6 +33,6 @@ AC_DEFUN([WEIR_SUMMARY], [
   werror             $enable_werror
 "
   AC_DEFINE_UNQUOTED([WEIR_FEATURES],
-    ["plugins: $weir_say_plugins; pcre2: $have_pcre2; zstd: $have_zstd; sanitizers: $enable_sanitizers; faults: $enable_faults; coverage: $enable_coverage"],
+    ["plugins: $weir_say_plugins; pcre2: $have_pcre2; zstd: $have_zstd; sqlite: $have_sqlite; sanitizers: $enable_sanitizers; faults: $enable_faults; coverage: $enable_coverage"],
     [What configure found and chose, for weir --version --verbose.])
 ])

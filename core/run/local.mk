@@ -4,6 +4,8 @@ libweir_internal_la_SOURCES += \
 	%D%/books.c \
 	%D%/death.c \
 	%D%/ends.c \
+	%D%/failed_sentence.c \
+	%D%/failed_store.h \
 	%D%/failure.c %D%/failure.h \
 	%D%/files.c \
 	%D%/give.c \
@@ -31,3 +33,9 @@ libweir_internal_la_SOURCES += \
 	%D%/turns.c \
 	%D%/worker.c %D%/worker.h \
 	%D%/writer.c
+
+if HAVE_SQLITE
+libweir_internal_la_SOURCES += %D%/failed_store.c
+else
+libweir_internal_la_SOURCES += %D%/failed_none.c
+endif
