@@ -103,6 +103,7 @@ enum level {
     LEVEL_QUEUE,
     LEVEL_STAGE,
     LEVEL_DEFAULTS, /* stage keys, those marked so */
+    LEVEL_HALT,
     LEVEL_STDIN,
     LEVEL_STDOUT,
     LEVEL_WITH, /* has no keys of its own: the task's parameters */
@@ -119,6 +120,8 @@ enum key_type {
     KEY_LIST,   /* of maps */
     KEY_TEXTS,  /* a text or a list of texts */
     KEY_TARGET, /* where items go */
+    KEY_SHARE,  /* of a whole: 5% */
+    KEY_EITHER, /* one value, or a map */
 };
 
 enum key_id {
@@ -130,6 +133,7 @@ enum key_id {
     JOB_DEFAULTS,
     JOB_QUEUES,
     JOB_STAGES,
+    JOB_DEADLINE,
     VAR_TYPE,
     VAR_DEFAULT,
     VAR_DESCRIPTION,
@@ -146,6 +150,12 @@ enum key_id {
     STAGE_TIMEOUT,
     STAGE_AFTER,
     STAGE_FAILED,
+    STAGE_HALT,
+    HALT_FAILURES,
+    HALT_SHARE,
+    HALT_WITHIN,
+    HALT_LEAST,
+    HALT_HOW,
     STDIN_AS,
     STDOUT_FRAME,
     KEY_IDS,
@@ -227,6 +237,8 @@ struct reading {
     struct mark frame_mark;
     bool holes;     /* a stage could not be read at all */
     char where[96]; /* "stage 'x': " before each message; "" */
+    /* What messages call the key whose value is read now; NULL: as it is. */
+    const char *alias;
 };
 
 /* A mistake; with what `where` says. */
@@ -258,6 +270,8 @@ bool value_size(struct reading *reading, const struct slots *slots,
                 enum key_id id, uint64_t *out);
 bool value_duration(struct reading *reading, const struct slots *slots,
                     enum key_id id, int64_t *out);
+bool value_share(struct reading *reading, const struct slots *slots,
+                 enum key_id id, double *out); /* of 1 */
 bool value_choice(struct reading *reading, const struct slots *slots,
                   enum key_id id, unsigned *out);
 /* The map under a key; NULL. */
@@ -292,6 +306,12 @@ int queue_find(struct reading *reading, const struct node *node,
                const char *what);
 /* `failed` has one of a few values. False: a mistake was told. */
 bool failed_read(struct reading *reading, const struct node *node, int *out);
+
+/* faults.c: what a stage does about faults; and the job's deadline. */
+void faults_read(struct reading *reading, const struct slots *slots,
+                 struct job_stage *stage);
+void faults_check(struct reading *reading, struct slots *slots);
+void deadline_read(struct reading *reading);
 
 /* bind.c, in the nursery. */
 struct binding {

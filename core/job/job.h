@@ -80,6 +80,17 @@ struct job_output {
 
 enum dispatch { DISPATCH_ASYNC, DISPATCH_SYNC };
 
+/* Failures that end the run. */
+enum halt_how { HALT_SOON, HALT_NOW };
+
+struct job_halt {
+    uint64_t failures; /* so many; 0: any number may be */
+    double share;      /* of all that ended; 0: any */
+    uint64_t least;    /* that must have ended before a share counts */
+    int64_t within_ns; /* failures of so long only; FOREVER: of the run */
+    enum halt_how how;
+};
+
 struct job_stage {
     char *name;
     struct mark mark;
@@ -92,9 +103,10 @@ struct job_stage {
     enum dispatch dispatch;
     unsigned retries;
     int64_t timeout_ns; /* FOREVER: none */
-    VEC(int) after;     /* stages that must have ended first */
-    int failed;         /* queue, JOB_NONE: report, JOB_STDOUT or JOB_DROP */
-    int order;          /* place in topological order */
+    struct job_halt halt;
+    VEC(int) after; /* stages that must have ended first */
+    int failed;     /* queue, JOB_NONE: report, JOB_STDOUT or JOB_DROP */
+    int order;      /* place in topological order */
     struct task_desc desc;
     uint64_t largest; /* bytes, 0: not declared */
     uint64_t look;    /* hash of all that the plugin said of the task */
@@ -118,6 +130,7 @@ struct job {
     VEC(struct job_queue) queues;
     VEC(struct job_stage) stages;
     VEC(int) stage_order; /* stage numbers, upstream first */
+    int64_t deadline_ns;  /* of a run; FOREVER: none */
     enum stdin_as stdin_as;
     enum frame stdout_frame;
     bool uses_stdin, uses_stdout;

@@ -9,6 +9,7 @@ libweir_internal_la_SOURCES += \
 	%D%/draw.c \
 	%D%/expand.c \
 	%D%/explain.c \
+	%D%/faults.c \
 	%D%/graph.c \
 	%D%/internal.h \
 	%D%/job.c %D%/job.h \

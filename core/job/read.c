@@ -214,6 +214,7 @@ static void defaults_read(struct reading *reading)
            value_duration(reading, slots, STAGE_TIMEOUT, &time));
     forget(slots, STAGE_DISPATCH,
            value_choice(reading, slots, STAGE_DISPATCH, &choice));
+    faults_check(reading, slots);
     if (slots->value[STAGE_FAILED])
         forget(slots, STAGE_FAILED,
                failed_read(reading, slots->value[STAGE_FAILED], &place));
@@ -397,6 +398,7 @@ static void figures_read(struct reading *reading, int number)
     stage->workers = (unsigned)workers;
     stage->retries = (unsigned)retries;
     stage->dispatch = dispatch == 0 ? DISPATCH_ASYNC : DISPATCH_SYNC;
+    faults_read(reading, slots, stage);
 }
 
 /* "stage 'count': ", or "stage 2: " while its name is not known. */
@@ -504,6 +506,7 @@ void job_read(struct reading *reading, struct node *root)
         reading->job->name = keep_copy(reading, text);
     if (value_text(reading, &reading->top, JOB_DESCRIPTION, &text))
         reading->job->description = keep_copy(reading, text);
+    deadline_read(reading);
     plugins_read(reading);
     queues_read(reading);
     defaults_read(reading);

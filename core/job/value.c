@@ -64,12 +64,20 @@ static const char *kind_words(const struct key *key, char *out, size_t room)
         return "a map";
     case KEY_LIST:
         return "a list";
+    case KEY_SHARE:
+        return "a share such as 5%";
     case KEY_CHOICE:
         snprintf(out, room, "one of: %s", key->words);
         return out;
     default:
         return "a text";
     }
+}
+
+/* What the key is called where its value stands. */
+static const char *name_of(const struct reading *reading, const struct key *key)
+{
+    return reading->alias ? reading->alias : key->name;
 }
 
 /* The text under a key, when it is a usable one. */
@@ -81,7 +89,7 @@ static const struct node *take(struct reading *reading,
     char what[72], kind[96];
     const char *words = kind_words(key, kind, sizeof kind);
 
-    snprintf(what, sizeof what, "'%s'", key->name);
+    snprintf(what, sizeof what, "'%s'", name_of(reading, key));
     if (!node_text(reading, node, what, words))
         return NULL;
     if (!node->plain && !node->varied && key->type != KEY_TEXT &&
@@ -96,7 +104,8 @@ static const struct node *take(struct reading *reading,
 static void refuse(struct reading *reading, const struct node *node,
                    enum key_id id, const char *sentence)
 {
-    mistake(reading, node->mark, "'%s': %s", key_by_id(id)->name, sentence);
+    mistake(reading, node->mark, "'%s': %s", name_of(reading, key_by_id(id)),
+            sentence);
 }
 
 bool value_text(struct reading *reading, const struct slots *slots,
@@ -147,7 +156,7 @@ bool value_count(struct reading *reading, const struct slots *slots,
     }
     if (node->text[0] == '0' && node->size > 1) {
         mistake(reading, node->mark, "'%s': '%s' begins with 0; write %" PRIu64,
-                key->name, QUOTE(node->text), value);
+                name_of(reading, key), QUOTE(node->text), value);
         return false;
     }
     text_uint(key->min, &min, NULL);
@@ -167,8 +176,8 @@ bool value_count(struct reading *reading, const struct slots *slots,
     }
     if (value < min || value > max) {
         mistake(reading, node->mark,
-                "'%s' must be between %s and %s; %s is not", key->name,
-                key->min, key->max, QUOTE(node->text));
+                "'%s' must be between %s and %s; %s is not",
+                name_of(reading, key), key->min, key->max, QUOTE(node->text));
         return false;
     }
     *out = value;
@@ -193,8 +202,8 @@ bool value_size(struct reading *reading, const struct slots *slots,
     text_size(key->max, &max, NULL);
     if (value < min || value > max) {
         mistake(reading, node->mark,
-                "'%s' must be between %s and %s; '%s' is not%s", key->name,
-                key->min, key->max, QUOTE(node->text),
+                "'%s' must be between %s and %s; '%s' is not%s",
+                name_of(reading, key), key->min, key->max, QUOTE(node->text),
                 value == 0 ? " (0 does not mean unlimited)" : "");
         return false;
     }
@@ -220,9 +229,50 @@ bool value_duration(struct reading *reading, const struct slots *slots,
     text_duration(key->max, &max, NULL);
     if (value < min || value > max) {
         mistake(reading, node->mark,
-                "'%s' must be between %s and %s; '%s' is not%s", key->name,
-                key->min, key->max, QUOTE(node->text),
+                "'%s' must be between %s and %s; '%s' is not%s",
+                name_of(reading, key), key->min, key->max, QUOTE(node->text),
                 value == 0 ? "; leave the key out for no limit" : "");
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+static int text_share(const char *text, double *out)
+{
+    char number[32];
+    size_t size = strlen(text);
+
+    if (size < 2 || size > sizeof number || text[size - 1] != '%')
+        return WEIR_EINVAL;
+    snprintf(number, sizeof number, "%.*s", (int)size - 1, text);
+    if (text_real(number, out, NULL) < 0)
+        return WEIR_EINVAL;
+    *out /= 100;
+    return 0;
+}
+
+bool value_share(struct reading *reading, const struct slots *slots,
+                 enum key_id id, double *out)
+{
+    const struct node *node = take(reading, slots, id);
+    const struct key *key = key_by_id(id);
+    double value, min = 0, max = 1;
+
+    if (!node)
+        return false;
+    if (text_share(node->text, &value) < 0) {
+        mistake(reading, node->mark,
+                "'%s' must be a share such as 5%%, not '%s'",
+                name_of(reading, key), QUOTE(node->text));
+        return false;
+    }
+    text_share(key->min, &min);
+    text_share(key->max, &max);
+    if (value < min || value > max) {
+        mistake(reading, node->mark,
+                "'%s' must be between %s and %s; %s is not",
+                name_of(reading, key), key->min, key->max, QUOTE(node->text));
         return false;
     }
     *out = value;
@@ -256,10 +306,10 @@ bool value_choice(struct reading *reading, const struct slots *slots,
     near = text_nearest(node->text, list);
     if (near)
         mistake(reading, node->mark, "'%s' cannot be '%s'; did you mean '%s'?",
-                key->name, QUOTE(node->text), near);
+                name_of(reading, key), QUOTE(node->text), near);
     else
         mistake(reading, node->mark, "'%s' cannot be '%s'; it is one of: %s",
-                key->name, QUOTE(node->text), key->words);
+                name_of(reading, key), QUOTE(node->text), key->words);
     return false;
 }
 

@@ -152,6 +152,7 @@ void books_close(struct supervisor *sup)
         read_failures(sup);
         balance(sup);
     }
+    halt_end(sup);
     report->time_ns = clock_now() - sup->started_ns;
     report->signal = sup->signal;
     report->status = sup->why != NULL ? 3 : report->failed > 0 ? 1 : 0;

@@ -82,7 +82,7 @@ static int turn_downstream(struct inliner *all)
         if (stage->job->from.count == 0 || !may_start(stage))
             continue;
         lane = lane_with_input(stage);
-        if (!lane && !input_over(stage))
+        if (!lane && (all->halted || !input_over(stage)))
             continue;
         code = lane ? inline_stage_item(stage, lane)
                     : inline_stage_flush(stage);
@@ -131,6 +131,8 @@ static int turn_source(struct inliner *all)
 {
     size_t count = all->job->stages.count;
 
+    if (all->halted)
+        return 0;
     for (size_t i = 0; i < count; i++) {
         size_t number = (all->last_source + 1 + i) % count;
         struct inline_stage *stage = &all->stages[number];
@@ -161,8 +163,12 @@ static void run_all(struct inliner *all)
         code = turn_downstream(all);
         if (code == 0)
             code = turn_source(all);
+        if (code > 0 && inline_halt(all) < 0)
+            return;
     }
-    if (code == 0 && !all_ended(all))
+    if (code == 0 && all->halted)
+        inline_over(all, NULL, all->halted);
+    else if (code == 0 && !all_ended(all))
         inline_over(all, NULL, "stages wait for each other");
 }
 
@@ -235,11 +241,13 @@ static void release(struct inliner *all)
             inline_close(&stage->task);
         if (stage->bounds)
             inline_task_done(&stage->task);
+        halt_done(&stage->halt);
         free(stage->bounds);
     }
     for (size_t i = 0; all->lanes && i <= all->job->queues.count; i++)
         lane_done(&all->lanes[i]);
     free(all->stages);
+    free(all->halted);
     free(all->lanes);
     inline_input_done(&all->input);
 }

@@ -4,6 +4,7 @@
 #ifndef RUN_INLINE_STAGE_H
 #define RUN_INLINE_STAGE_H
 
+#include "run/halt.h"
 #include "run/inline.h"
 #include "run/inline_ends.h"
 #include "run/run.h"
@@ -24,6 +25,7 @@ struct inline_stage {
     struct inline_bound *bounds;
     bool opened, ended, busy;
     unsigned tries; /* of a source since it last got on */
+    struct halt_state halt;
 };
 
 struct inliner {
@@ -35,6 +37,7 @@ struct inliner {
     struct inline_input input;
     size_t last_source; /* they take turns */
     bool over;          /* the run cannot go on */
+    char *halted;       /* it is not to: sources have ended, and why */
 };
 
 /* All of these return 0, or WEIR_ECANCELED: the run cannot go on, and the
@@ -57,5 +60,7 @@ int inline_give_on(void *stage);
 int inline_stage_item(struct inline_stage *stage, struct lane *lane);
 int inline_stage_source(struct inline_stage *stage);
 int inline_stage_flush(struct inline_stage *stage);
+/* inline_halt.c: whether there were too many failures. */
+int inline_halt(struct inliner *all);
 
 #endif

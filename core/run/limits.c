@@ -75,6 +75,8 @@ int64_t limits_watch(struct supervisor *sup)
 
 void limits_shift(struct supervisor *sup, int64_t ns)
 {
+    if (sup->deadline_ns != FOREVER)
+        sup->deadline_ns += ns;
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         sup->seats[i].turn_since += ns;
         sup->seats[i].kill_ns += ns;

@@ -9,9 +9,12 @@ libweir_internal_la_SOURCES += \
 	%D%/failure.c %D%/failure.h \
 	%D%/files.c \
 	%D%/give.c \
+	%D%/halt.c %D%/halt.h \
+	%D%/halt_rule.c \
 	%D%/host.c %D%/host.h \
 	%D%/inline.c %D%/inline.h \
 	%D%/inline_ends.c %D%/inline_ends.h \
+	%D%/inline_halt.c \
 	%D%/inline_host.c %D%/inline_host.h \
 	%D%/inline_item.c \
 	%D%/inline_stage.c %D%/inline_stage.h \

@@ -567,6 +567,8 @@ void seats_done(struct supervisor *sup)
         fd_close(&sup->seats[i].saved_fds[0]);
         fd_close(&sup->seats[i].saved_fds[1]);
     }
+    for (size_t i = 0; sup->stages != NULL && i < sup->job->stages.count; i++)
+        halt_done(&sup->stages[i].halt);
     free(sup->seats);
     free(sup->stages);
     free(sup->closed);

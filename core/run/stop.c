@@ -113,8 +113,10 @@ static void stop_first(struct supervisor *sup)
 }
 
 /* Waits end, tasks are told to go; what was in hand goes back. */
-static void stop_now(struct supervisor *sup)
+void stop_at_once(struct supervisor *sup)
 {
+    if (sup->stops == 0)
+        stop_sources(sup);
     sup->stops++;
     for (unsigned i = 0; i < sup->plan.members; i++)
         member_cancel(sup->segment, i, true);
@@ -131,7 +133,7 @@ static void stop(struct supervisor *sup, int signal)
         sup->signal = signal;
         sup->over = true;
     } else if (sup->stops == 1) {
-        stop_now(sup);
+        stop_at_once(sup);
     } else {
         stop_first(sup);
     }

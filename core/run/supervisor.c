@@ -180,6 +180,7 @@ static int64_t do_what_is_due(struct supervisor *sup)
     seats_close_queues(sup);
     next = sooner(seats_new_nursery(sup), seats_order(sup));
     next = sooner(next, limits_watch(sup));
+    next = sooner(next, halt_watch(sup));
     limits_sweep(sup);
     next = sooner(next, progress_note(sup));
     if (sup->end_ns != 0)
@@ -302,6 +303,7 @@ static void done(struct supervisor *sup)
     VEC_DONE(&sup->spare);
     buf_done(&sup->notes);
     free(sup->why);
+    free(sup->halted);
 }
 
 int run_job(const struct run_options *options, struct job *job,
@@ -326,6 +328,9 @@ int run_job(const struct run_options *options, struct job *job,
 
     *nursery = NULL;
     sup.started_ns = sup.now = clock_now();
+    sup.deadline_ns = job->deadline_ns == FOREVER
+                          ? FOREVER
+                          : clock_deadline(job->deadline_ns);
     sup.segment_fd = -1;
     sup.changed = true;
     code = run_report_init(report, job);

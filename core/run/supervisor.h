@@ -9,6 +9,7 @@
  * seats.c       workers: ordered, forked, dead, replaced; stages: started,
  *               ended; queues: closed
  * limits.c      time limits, the sweep, what was seen when
+ * halt.c        too many failures; the job's deadline
  * stop.c        signals: stop, stop now, suspend, tell
  * ends.c        the two processes that read stdin and write stdout
  * books.c       what came of it
@@ -21,6 +22,7 @@
 #include <sys/types.h>
 
 #include "queue/queue.h"
+#include "run/halt.h"
 #include "run/news.h"
 #include "run/plan.h"
 #include "run/run.h"
@@ -62,6 +64,7 @@ struct stage {
     unsigned live; /* seats that have not ended */
     uint64_t deaths;
     int64_t memory_bytes;
+    struct halt_state halt;
 };
 
 /* The process at stdin or stdout. */
@@ -107,6 +110,8 @@ struct supervisor {
     int64_t end_ns; /* stop now: until then processes may end by themselves */
     bool over;      /* leave the loop */
     char *why;      /* the run cannot go on */
+    char *halted;   /* it could, and is not to: why, once it has ended */
+    int64_t deadline_ns; /* the job's; FOREVER: none */
 
     struct buf notes; /* not yet written */
     unsigned rows;    /* of the progress block on the screen */
@@ -158,12 +163,20 @@ int64_t limits_watch(struct supervisor *sup);
 void limits_shift(struct supervisor *sup, int64_t ns);
 void limits_sweep(struct supervisor *sup);
 
+/* --- halt.c --- */
+/* Returns when it must be called again, absolute. */
+int64_t halt_watch(struct supervisor *sup);
+/* When nobody else is left: the reason, if there is one, is the run's. */
+void halt_end(struct supervisor *sup);
+
 /* --- stop.c --- */
 int stop_init(struct supervisor *sup);
 void stop_done(struct supervisor *sup);
 void stop_hear(struct supervisor *sup);
 /* Sources end; what is in flight finishes. */
 void stop_sources(struct supervisor *sup);
+/* What is in flight goes back, and all end. */
+void stop_at_once(struct supervisor *sup);
 
 /* --- ends.c --- */
 int ends_start(struct supervisor *sup, weir_error *err);

@@ -18,6 +18,7 @@ cli_tests = \
 	%D%/run-after.sh \
 	%D%/run-basic.sh \
 	%D%/run-failed.sh \
+	%D%/run-halt.sh \
 	%D%/run-inline.sh \
 	%D%/run-limits.sh \
 	%D%/run-parts.sh \

@@ -66,6 +66,7 @@ static void find_row(const char *page, const struct key *key, char *out,
         [LEVEL_VAR] = "\n## Keys of a variable\n",
         [LEVEL_QUEUE] = "\n## Keys of a queue\n",
         [LEVEL_STAGE] = "\n## Keys of a stage\n",
+        [LEVEL_HALT] = "\n## Keys of `halt`\n",
         [LEVEL_STDIN] = "\n## Ends of a job\n",
         [LEVEL_STDOUT] = "\n## Ends of a job\n",
     };

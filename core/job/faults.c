@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * faults.c - what a stage does about faults: keys that are one value or a map
+ * of several. Runs in the owner.
+ *
+ * `halt: 10` is short for `halt: { failures: 10 }`: the one value is that of
+ * the key that is meant nearly always, and messages call it by the name that
+ * stands in the file.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "job/internal.h"
+
+/* A key that is a map, or one value that stands for @usual in it. False: there
+ * is nothing, or a mistake was told. */
+static bool open_key(struct reading *reading, const struct slots *stage,
+                     enum key_id id, enum level level, enum key_id usual,
+                     struct slots *out)
+{
+    struct node *node = stage->value[id];
+
+    *out = (struct slots){ .meant = { false } };
+    if (!node || node->kind == NODE_BAD)
+        return false;
+    if (node->kind == NODE_MAP) {
+        slots_read(reading, node, level, -1, -1, out);
+        return true;
+    }
+    reading->alias = key_by_id(id)->name;
+    out->key[usual] = stage->key[id];
+    out->value[usual] = node;
+    return true;
+}
+
+/* How many mistakes there are so far. */
+static size_t told(const struct reading *reading)
+{
+    return reading->diags->list.count + reading->diags->more +
+           reading->strays.count;
+}
+
+/* ---------------------------------------------------------------- halt ---- */
+
+static bool is_share(const struct node *node)
+{
+    return node->kind == NODE_TEXT && node->size > 0 &&
+           node->text[node->size - 1] == '%';
+}
+
+static void halt_judge(struct reading *reading, const struct slots *stage,
+                       const struct slots *keys, struct job_halt *halt)
+{
+    struct mark mark = stage->value[STAGE_HALT]->mark;
+
+    if (halt->failures == 0 && halt->share == 0)
+        mistake(reading, mark,
+                "'halt' needs 'failures', such as 10, or 'share', such as 5%%");
+    if (keys->key[HALT_WITHIN] && halt->failures == 0)
+        mistake(reading, keys->key[HALT_WITHIN]->mark,
+                "'within' says in what time 'failures' are counted: it needs "
+                "'failures'");
+    if (keys->key[HALT_LEAST] && halt->share == 0)
+        mistake(reading, keys->key[HALT_LEAST]->mark,
+                "'least' says from how many items on 'share' counts: it needs "
+                "'share'");
+}
+
+static void halt_read(struct reading *reading, const struct slots *stage,
+                      struct job_halt *halt)
+{
+    struct node *node = stage->value[STAGE_HALT];
+    size_t before = told(reading);
+    struct slots keys;
+    unsigned how = HALT_SOON;
+
+    *halt = (struct job_halt){ .least = 20, .within_ns = FOREVER };
+    if (!open_key(reading, stage, STAGE_HALT, LEVEL_HALT,
+                  node && is_share(node) ? HALT_SHARE : HALT_FAILURES, &keys))
+        return;
+    if (keys.key[HALT_FAILURES])
+        value_count(reading, &keys, HALT_FAILURES, &halt->failures);
+    if (keys.key[HALT_SHARE])
+        value_share(reading, &keys, HALT_SHARE, &halt->share);
+    if (keys.key[HALT_WITHIN])
+        value_duration(reading, &keys, HALT_WITHIN, &halt->within_ns);
+    if (keys.key[HALT_LEAST])
+        value_count(reading, &keys, HALT_LEAST, &halt->least);
+    if (keys.key[HALT_HOW])
+        value_choice(reading, &keys, HALT_HOW, &how);
+    reading->alias = NULL;
+    halt->how = how == 0 ? HALT_SOON : HALT_NOW;
+    if (told(reading) == before)
+        halt_judge(reading, stage, &keys, halt);
+}
+
+/* --------------------------------------------------------------- whole ---- */
+
+void faults_read(struct reading *reading, const struct slots *slots,
+                 struct job_stage *stage)
+{
+    halt_read(reading, slots, &stage->halt);
+}
+
+/* What is wrong in `defaults` would be wrong in each stage. */
+void faults_check(struct reading *reading, struct slots *slots)
+{
+    static const enum key_id keys[] = { STAGE_HALT };
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        struct slots one = { .meant = { false } };
+        struct job_stage stage = { .timeout_ns = FOREVER };
+        size_t before = told(reading);
+
+        if (!slots->key[keys[i]])
+            continue;
+        one.key[keys[i]] = slots->key[keys[i]];
+        one.value[keys[i]] = slots->value[keys[i]];
+        faults_read(reading, &one, &stage);
+        if (told(reading) > before)
+            slots->key[keys[i]] = slots->value[keys[i]] = NULL;
+    }
+}
+
+void deadline_read(struct reading *reading)
+{
+    reading->job->deadline_ns = FOREVER;
+    value_duration(reading, &reading->top, JOB_DEADLINE,
+                   &reading->job->deadline_ns);
+}
