@@ -18,6 +18,7 @@ include %D%/process/local.mk
 include %D%/pool/local.mk
 include %D%/plugin/local.mk
 include %D%/job/local.mk
+include %D%/journal/local.mk
 include %D%/run/local.mk
 include %D%/helper/local.mk
 include %D%/cli/local.mk

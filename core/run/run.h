@@ -22,6 +22,7 @@
 
 #include "base/base.h"
 #include "job/job.h"
+#include "journal/journal.h"
 
 struct run_options {
     bool quiet;  /* no progress, no summary; warnings and failures only */
@@ -31,6 +32,8 @@ struct run_options {
     int input;  /* `from: stdin` reads here */
     int output; /* `to: stdout` writes here, and nothing else does */
     int notes;  /* progress, log lines; -1: none */
+    const struct run_folder *folder; /* locked, of a run that keeps a journal;
+                                      * NULL: it keeps none */
 };
 
 enum { RUN_FAILURES_KEPT = 1000 }; /* in full; all are counted */
