@@ -81,6 +81,8 @@ static void balance(struct supervisor *sup)
     uint64_t given = member_book(sup->segment, sup->plan.reader)->emitted;
     uint64_t taken = 0, left = 0;
 
+    if (sup->plan.replays)
+        given += member_book(sup->segment, sup->plan.feeder)->emitted;
     if (sup->plan.output != PLAN_NONE) {
         uint64_t done = member_book(sup->segment, sup->plan.writer)->done;
 

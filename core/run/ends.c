@@ -36,8 +36,7 @@ static void ignore_group(void)
 
 /* In the child. The segment is its own view of the same memory: one inherited
  * over the fork would share the parent's handle. */
-static _Noreturn void child(struct supervisor *sup, struct end *end, int fd,
-                            int go, pid_t group)
+static _Noreturn void child(struct supervisor *sup, struct end *end, int fd)
 {
     bool reads = end == &sup->reader;
     int number = reads ? sup->plan.input : sup->plan.output;
@@ -52,15 +51,9 @@ static _Noreturn void child(struct supervisor *sup, struct end *end, int fd,
                                .stop_fd = sup->stop_fd,
                                .as = sup->job->stdin_as,
                                .frame = sup->job->stdout_frame };
-    char byte;
     int code;
 
     prctl(PR_SET_NAME, reads ? "weir:stdin" : "weir:stdout", 0, 0, 0);
-    ignore_group();
-    /* The parent has set our group by now: only then it can be changed. */
-    if (read(go, &byte, 1) != 1)
-        _exit(EXIT_FAILURE);
-    setpgid(0, group);
     code = segment_seclude(place.segment);
     if (code == 0)
         code = member_enter(place.segment, place.number, &place.member);
@@ -71,39 +64,72 @@ static _Noreturn void child(struct supervisor *sup, struct end *end, int fd,
     _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static int fork_end(struct supervisor *sup, struct end *end, int fd)
+static unsigned number_of(const struct supervisor *sup, const struct end *end)
+{
+    return end == &sup->reader   ? END_READER
+           : end == &sup->writer ? END_WRITER
+           : end == &sup->keeper ? END_KEEPER
+                                 : END_FEEDER;
+}
+
+/* The parent has set the child's group when it says go: only then it can be
+ * changed. */
+static void join_group(int go, pid_t group)
+{
+    char byte;
+
+    ignore_group();
+    if (read(go, &byte, 1) != 1)
+        _exit(EXIT_FAILURE);
+    setpgid(0, group);
+    close(go);
+}
+
+pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
+                size_t count)
 {
     const pid_t group = getpgrp();
-    int pipe_fds[2];
-    int keep[5];
+    int pipe_fds[2], code;
+    int keep[8];
     struct heritage heritage = {
-        .death_signal = SIGKILL, .life = -1, .fds = keep, .fd_count = 5
+        .death_signal = SIGKILL, .life = -1, .fds = keep, .fd_count = count + 1
     };
+    pid_t pid;
 
+    if (count + 1 > sizeof keep / sizeof *keep)
+        return WEIR_EINVAL;
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -errno;
-    keep[0] = fd;
-    keep[1] = pipe_fds[0];
-    keep[2] = sup->news_out;
-    keep[3] = sup->stop_fd;
-    keep[4] = segment_fd(sup->segment);
-    end->pid = fork_child(&heritage, NULL);
-    if (end->pid == 0)
-        child(sup, end, fd, pipe_fds[0], group);
+    memcpy(keep, fds, count * sizeof *fds);
+    keep[count] = pipe_fds[0];
+    pid = fork_child(&heritage, NULL);
+    if (pid == 0) {
+        join_group(pipe_fds[0], group);
+        return 0;
+    }
     close(pipe_fds[0]);
-    if (end->pid > 0)
+    if (pid > 0)
         (void)!write(pipe_fds[1], "", 1);
     close(pipe_fds[1]);
-    if (end->pid < 0) {
-        int code = (int)end->pid;
-
-        end->pid = 0;
-        return code;
-    }
-    end->pidfd = pidfd_open(end->pid, 0);
+    if (pid < 0)
+        return pid;
+    end->pid = pid;
+    end->pidfd = pidfd_open(pid, 0);
     if (end->pidfd < 0)
         return -errno;
-    return supervisor_watch(sup, end->pidfd, WATCH_END, end == &sup->writer);
+    code = supervisor_watch(sup, end->pidfd, WATCH_END, number_of(sup, end));
+    return code < 0 ? code : pid;
+}
+
+static int fork_end(struct supervisor *sup, struct end *end, int fd)
+{
+    const int fds[] = { fd, sup->news_out, sup->stop_fd,
+                        segment_fd(sup->segment) };
+    pid_t pid = ends_fork(sup, end, fds, 4);
+
+    if (pid == 0)
+        child(sup, end, fd);
+    return pid < 0 ? (int)pid : 0;
 }
 
 /* The child has /dev/null as its stdin: the real one comes as another. */
@@ -130,7 +156,7 @@ int ends_start(struct supervisor *sup, weir_error *err)
 
     sup->reader.member = sup->plan.reader;
     sup->writer.member = sup->plan.writer;
-    sup->reader.ended = sup->plan.input == PLAN_NONE;
+    sup->reader.ended = sup->plan.input == PLAN_NONE || sup->plan.replays;
     sup->writer.ended = sup->plan.output == PLAN_NONE;
     if (!sup->writer.ended)
         code = start_end(sup, &sup->writer, sup->options->output, err);
@@ -139,7 +165,7 @@ int ends_start(struct supervisor *sup, weir_error *err)
     return code;
 }
 
-static void take_away(struct supervisor *sup, struct end *end)
+void ends_take_away(struct supervisor *sup, struct end *end)
 {
     supervisor_unwatch(sup, end->pidfd);
     waitpid(end->pid, NULL, 0);
@@ -159,7 +185,7 @@ void ends_died(struct supervisor *sup, struct end *end)
     if (member_recover(sup->segment, end->member, death.cause, death.code,
                        NULL) < 0)
         supervisor_fail(sup, "shared memory is damaged");
-    take_away(sup, end);
+    ends_take_away(sup, end);
     end->ended = sup->changed = true;
     if (sup->stops < 2 && member_book(sup->segment, end->member)->ended == 0)
         supervisor_fail(sup, "the process that %s %s", end->what,
@@ -172,6 +198,10 @@ void ends_signal(struct supervisor *sup, int signal)
         kill(sup->reader.pid, signal);
     if (sup->writer.pid > 0)
         kill(sup->writer.pid, signal);
+    if (sup->keeper.pid > 0)
+        kill(sup->keeper.pid, signal);
+    if (sup->feeder.pid > 0)
+        kill(sup->feeder.pid, signal);
 }
 
 static void end_one(struct supervisor *sup, struct end *end)
@@ -179,7 +209,7 @@ static void end_one(struct supervisor *sup, struct end *end)
     if (end->pid <= 0)
         return;
     kill(end->pid, SIGKILL);
-    take_away(sup, end);
+    ends_take_away(sup, end);
     member_recover(sup->segment, end->member, CAUSE_NONE, 0, NULL);
 }
 

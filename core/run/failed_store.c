@@ -499,10 +499,11 @@ int failed_params(struct failed_store *store, const char *stage,
 static const char row_sql[] =
     "SELECT root, path, stage, class, why, attempts, at_ns, took_ns, kept,"
     " size, times, replayed_ns, cause, sentence,"
-    " (SELECT task FROM stage WHERE name = item.stage), length(attrs)%s"
+    " (SELECT task FROM stage WHERE name = item.stage), length(attrs), number%s"
     " FROM item WHERE (?1 = 0 OR cause = ?2)"
     " AND (?3 = 0 OR (root = ?4 AND path = ?5))"
     " AND (?6 = '' OR stage = ?6) AND (?7 <> 0 OR replayed_ns = 0)"
+    " AND number > ?8"
     " ORDER BY number";
 
 static struct failed_row row_of(sqlite3_stmt *stmt, bool bytes)
@@ -524,11 +525,12 @@ static struct failed_row row_of(sqlite3_stmt *stmt, bool bytes)
         .sentence = column_text(stmt, 13),
         .task = column_text(stmt, 14),
         .attrs_size = (size_t)sqlite3_column_int64(stmt, 15),
+        .number = sqlite3_column_int64(stmt, 16),
     };
 
     if (bytes) {
-        row.data = sqlite3_column_blob(stmt, 16);
-        row.attrs = sqlite3_column_blob(stmt, 17);
+        row.data = sqlite3_column_blob(stmt, 17);
+        row.attrs = sqlite3_column_blob(stmt, 18);
     }
     return row;
 }
@@ -542,6 +544,7 @@ static void bind_filter(sqlite3_stmt *stmt, const struct failed_filter *filter)
     bind_u64(stmt, 5, filter->path);
     bind_text(stmt, 6, filter->stage);
     bind_u64(stmt, 7, filter->with_replayed);
+    sqlite3_bind_int64(stmt, 8, filter->after);
 }
 
 int failed_each(struct failed_store *store, const struct failed_filter *filter,

@@ -52,6 +52,7 @@ struct failed_row {
     size_t attrs_size;
 
     /* Read only. */
+    int64_t number;       /* the later it came, the higher */
     const char *task;     /* "text.upper"; NULL: the stage is not recorded */
     const char *sentence; /* why, without numbers and names */
     uint32_t cause;       /* hash of task, class and sentence */
@@ -75,6 +76,7 @@ struct failed_filter {
     uint32_t cause;
     uint64_t root, path;
     const char *stage;  /* NULL: any */
+    int64_t after;      /* only those with a higher number */
     bool with_replayed; /* also those that are done with */
 };
 

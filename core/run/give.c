@@ -297,6 +297,47 @@ int give_failed(struct host *host)
     return give_record(host, &record);
 }
 
+/* Attributes of its own, for one record. 0, or a code. */
+static int own_attrs(struct host *host, const void *attrs, size_t size)
+{
+    struct buf *own;
+
+    if (host->attrs_count == host->attrs.count && VEC_ADD(&host->attrs) == NULL)
+        return WEIR_ENOMEM;
+    own = &host->attrs.at[host->attrs_count++];
+    buf_cut(own, 0);
+    return buf_add(own, attrs, size);
+}
+
+/* What goes to who keeps it is none of the task's outputs. */
+int give_kept(struct host *host, bool whole, const void *attrs, size_t size)
+{
+    size_t bytes = whole ? host->item->size : 0;
+    struct record record = record_of(host, OUTPUT_KEPT, bytes);
+    int code = own_attrs(host, attrs, size);
+
+    if (code < 0)
+        return room_told(host, &record, code);
+    record.pass = whole;
+    record.path = host->item->path;
+    record.attrs = host->attrs_count;
+    code = give_record(host, &record);
+    if (code == 0)
+        host->given--;
+    return code;
+}
+
+int give_kept_source(struct host *host, const void *attrs, size_t size)
+{
+    struct record record = record_of(host, OUTPUT_KEPT, 0);
+    int code = own_attrs(host, attrs, size);
+
+    if (code < 0)
+        return code;
+    record.attrs = host->attrs_count;
+    return room_stage(host, &record, 1);
+}
+
 /* -------------------------------------------------------- reservation ---- */
 
 static int reserve_private(struct host *host, size_t room)

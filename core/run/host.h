@@ -40,8 +40,8 @@ enum give { GIVE_STAGED, GIVE_PRIVATE, GIVE_STREAM };
 /* member_sample.waiting: no time limit runs meanwhile. */
 enum { WAITING_NOT = 0, WAITING_ITEM = 1, WAITING_ROOM = 2 };
 
-/* The output that leads to where failed items go. */
-enum { OUTPUT_FAILED = -1 };
+/* The outputs that lead to where failed items go, and to who keeps them. */
+enum { OUTPUT_FAILED = -1, OUTPUT_KEPT = -2 };
 
 /* One output that is not committed yet. */
 struct record {
@@ -96,6 +96,8 @@ struct host {
     int verdict;       /* of weir_fail; 0: not called */
     int refused;       /* a call gave a code that the task must return */
     char why[512];
+    const char *class; /* of a failure: kept.h */
+    int64_t begun_ns;  /* only when failures are kept */
     char param[64];
     struct derived derived;
 
@@ -111,6 +113,7 @@ struct host {
     unsigned refs;      /* and how many references */
     uint64_t given, dropped;
     post_places failed_places; /* where failed items go; none: the report */
+    post_places kept_places;   /* and who keeps them; none: nobody */
 
     struct {
         bool open;
@@ -165,6 +168,11 @@ int give_submit(struct host *host, size_t size);
 int give_pass(struct host *host, unsigned output);
 /* The item in hand, as it is, to where failed items go. */
 int give_failed(struct host *host);
+/* The item in hand, @whole or its id alone, to who keeps what failed, with
+ * these attributes; it counts for no output. */
+int give_kept(struct host *host, bool whole, const void *attrs, size_t size);
+/* The same, without bytes and without waiting, of a source. */
+int give_kept_source(struct host *host, const void *attrs, size_t size);
 /* All records are staged: waits for room. */
 int give_stage_all(struct host *host);
 /* What is staged goes back to private memory, so that a commit does not

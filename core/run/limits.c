@@ -91,7 +91,8 @@ static bool is_ours(const struct supervisor *sup, pid_t pid)
     for (unsigned i = 0; i < sup->plan.workers; i++)
         if (sup->seats[i].state == SEAT_LIVE && sup->seats[i].pid == pid)
             return true;
-    return pid == sup->reader.pid || pid == sup->writer.pid;
+    return pid == sup->reader.pid || pid == sup->writer.pid ||
+           pid == sup->keeper.pid || pid == sup->feeder.pid;
 }
 
 /* Who was stopped while it held a lock holds up everybody: it goes on, or it

@@ -7,6 +7,7 @@ libweir_internal_la_SOURCES += \
 	%D%/failed_sentence.c \
 	%D%/failed_store.h \
 	%D%/failure.c %D%/failure.h \
+	%D%/feeder.c \
 	%D%/files.c \
 	%D%/give.c \
 	%D%/halt.c %D%/halt.h \
@@ -19,6 +20,9 @@ libweir_internal_la_SOURCES += \
 	%D%/inline_item.c \
 	%D%/inline_stage.c %D%/inline_stage.h \
 	%D%/inline_task.c \
+	%D%/keeper.c %D%/keeper.h \
+	%D%/keeper_main.c \
+	%D%/kept.c %D%/kept.h \
 	%D%/limits.c \
 	%D%/news.c %D%/news.h \
 	%D%/plan.c %D%/plan.h \

@@ -2,6 +2,7 @@
 /* plan.c - a job as numbers of a segment. Runs in the supervisor. */
 #include "config.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -137,6 +138,26 @@ static int number_members(struct plan *plan)
     return 0;
 }
 
+int plan_keep(struct plan *plan, bool replays, weir_error *err)
+{
+    /* By reference, in chunks that may be larger than the item. */
+    int number = add_queue(plan, "kept items", RUN_FAILURES_KEPT,
+                           2 * output_bytes(plan));
+
+    if (number < 0)
+        return error_set(err, number, "no memory for the plan of the run");
+    plan->kept = number;
+    plan->replays = replays;
+    plan->keeper = plan->members++;
+    plan->feeder = plan->members++;
+    if (plan->members > MEMBERS_MOST)
+        return error_set(err, WEIR_EINVAL,
+                         "the job has %u workers; a run that keeps failed "
+                         "items has at most %d",
+                         plan->workers, MEMBERS_MOST - 5);
+    return 0;
+}
+
 int plan_init(struct plan *plan, const struct job *job, int input,
               weir_error *err)
 {
@@ -144,6 +165,8 @@ int plan_init(struct plan *plan, const struct job *job, int input,
 
     memset(plan, 0, sizeof *plan);
     plan->job = job;
+    plan->kept = PLAN_NONE;
+    plan->keeper = plan->feeder = UINT_MAX;
     code = number_queues(plan, input);
     if (code == 0)
         code = number_members(plan);
@@ -192,6 +215,8 @@ bool plan_fills(const struct plan *plan, unsigned stage, unsigned queue)
 
     if (plan_queue(plan, it->failed) == (int)queue)
         return true;
+    if (plan->kept == (int)queue)
+        return true;
     for (size_t i = 0; i < it->outputs.count; i++)
         for (size_t k = 0; k < it->outputs.at[i].to.count; k++)
             if (plan_queue(plan, it->outputs.at[i].to.at[k]) == (int)queue)
@@ -231,6 +256,16 @@ static int place_of(const struct plan *plan, const struct post *post, int queue)
     return POST_DROP;
 }
 
+static unsigned kept_place(const struct plan *plan, const struct post *post)
+{
+    unsigned at = 0;
+
+    while (at < post->queues.count &&
+           (int)post->queues.at[at].number != plan->kept)
+        at++;
+    return at < post->queues.count ? at + 1 : 0;
+}
+
 static int add_post_outputs(const struct plan *plan,
                             const struct job_stage *stage, struct post *post)
 {
@@ -250,6 +285,8 @@ static int add_post_outputs(const struct plan *plan,
     post->failed = stage->failed == JOB_NONE
                        ? POST_REPORT
                        : place_of(plan, post, stage->failed);
+    post->kept = kept_place(plan, post);
+    post->replays = plan->replays;
     return 0;
 }
 

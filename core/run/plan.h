@@ -17,15 +17,21 @@ struct plan {
     unsigned *numbers; /* of each of the job's queues, in the segment */
     int input, output; /* queues behind stdin, before stdout; PLAN_NONE */
     unsigned report;   /* the queue of failures */
+    int kept;          /* of items that are kept; PLAN_NONE */
     unsigned *first;   /* of each stage: its first worker's member number */
     unsigned workers;  /* all of them: members 0 .. workers - 1 */
     unsigned reader, writer, reporter, members; /* member numbers; how many */
+    unsigned keeper, feeder; /* with plan_keep; else no member has it */
+    bool replays;
     unsigned sinks;
 };
 
 /* @input: the descriptor of stdin, for its size. */
 int plan_init(struct plan *plan, const struct job *job, int input,
               weir_error *err);
+/* Items that fail for good are kept (keeper.c). @replays: what was kept is fed
+ * anew, and sources do not start. Before plan_segment. */
+int plan_keep(struct plan *plan, bool replays, weir_error *err);
 void plan_done(struct plan *plan);
 int plan_segment(const struct plan *plan, struct segment **out,
                  weir_error *err);

@@ -25,6 +25,8 @@ int post_write(const struct post *post, struct buf *out)
     buf_u32(out, post->retries);
     buf_u32(out, post->report);
     buf_u32(out, (uint32_t)post->failed);
+    buf_u32(out, post->kept);
+    buf_u32(out, post->replays);
     buf_u32(out, (uint32_t)post->queues.count);
     for (size_t i = 0; i < post->queues.count; i++) {
         const struct post_queue *queue = &post->queues.at[i];
@@ -105,10 +107,13 @@ int post_read(const void *data, size_t size, struct post *out)
     out->retries = read_u32(&in);
     out->report = read_u32(&in);
     out->failed = (int)read_u32(&in);
+    out->kept = read_u32(&in);
+    out->replays = read_u32(&in) != 0;
     code = read_queues(&in, out);
     if (code == 0)
         code = read_outputs(&in, out);
-    if (code == 0 && (in.bad || out->failed >= (int)out->queues.count))
+    if (code == 0 && (in.bad || out->failed >= (int)out->queues.count ||
+                      out->kept > out->queues.count))
         code = WEIR_EBROKEN;
     return code;
 }

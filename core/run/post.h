@@ -40,7 +40,9 @@ struct post {
     VEC(struct post_queue) queues;
     VEC(unsigned) from; /* queues in the segment; none: a source */
     VEC(post_places) outputs;
-    int failed;             /* as outputs; or POST_REPORT */
+    int failed;    /* as outputs; or POST_REPORT */
+    unsigned kept; /* 1 + the queue of items to be kept, in the post; 0: none */
+    bool replays;  /* items that were kept are fed anew */
     uint64_t from_capacity; /* of all of them */
     uint64_t from_bytes;
 };

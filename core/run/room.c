@@ -14,6 +14,8 @@ enum { SCALE_MOST = 1 << 20 };
 
 const post_places *room_places(const struct host *host, int output)
 {
+    if (output == OUTPUT_KEPT)
+        return &host->kept_places;
     return output == OUTPUT_FAILED ? &host->failed_places
                                    : &host->post->outputs.at[output];
 }

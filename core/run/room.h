@@ -10,7 +10,7 @@
  * good for many items. */
 enum { CLAIM_PART = 4, REFS_MOST = MEMBER_REFS / 2 };
 
-/* Where an output goes; OUTPUT_FAILED: where failed items go. */
+/* Where an output goes; also OUTPUT_FAILED, OUTPUT_KEPT. */
 const post_places *room_places(const struct host *host, int output);
 /* Of the first place that is a queue; their count: all of it is dropped. */
 size_t room_first(const post_places *places);

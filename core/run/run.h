@@ -23,6 +23,20 @@
 #include "base/base.h"
 #include "job/job.h"
 #include "journal/journal.h"
+#include "run/failed_store.h"
+
+/* Items that fail for good are kept whole, in a file (failed_store.h). */
+struct run_keep {
+    const char *file;
+    uint64_t most_bytes; /* beyond, the oldest go; 0: no limit */
+    int64_t most_age_ns; /* older ones go when a run starts; FOREVER: none */
+    /* What a replay has to know of the run: pairs of name and value, ended by
+     * a NULL. */
+    const char *const *facts;
+    /* Not NULL: sources do not start; instead these items are put before the
+     * stages in which they failed. That they are settled is noted. */
+    const struct failed_filter *replay;
+};
 
 struct run_options {
     bool quiet;  /* no progress, no summary; warnings and failures only */
@@ -34,6 +48,7 @@ struct run_options {
     int notes;  /* progress, log lines; -1: none */
     const struct run_folder *folder; /* locked, of a run that keeps a journal;
                                       * NULL: it keeps none */
+    const struct run_keep *keep;     /* NULL: failed items are reported only */
 };
 
 enum { RUN_FAILURES_KEPT = 1000 }; /* in full; all are counted */

@@ -89,7 +89,8 @@ static void start_stage(struct supervisor *sup, unsigned number)
 {
     struct stage *stage = &sup->stages[number];
     struct seat *seats = sup->seats + sup->plan.first[number];
-    bool skipped = sup->stops > 0 && is_source(sup, number);
+    bool skipped = (sup->stops > 0 || sup->plan.replays) &&
+                   is_source(sup, number);
 
     stage->started = !skipped;
     for (unsigned i = 0; i < stage->job->workers; i++) {
@@ -114,6 +115,8 @@ void seats_start_stages(struct supervisor *sup)
 
 static bool filled_by_anyone(const struct supervisor *sup, unsigned queue)
 {
+    if (!sup->feeder.ended && (int)queue != sup->plan.output)
+        return true;
     if ((int)queue == sup->plan.input)
         return !sup->reader.ended;
     for (unsigned i = 0; i < sup->job->stages.count; i++)
@@ -396,7 +399,7 @@ static void wait_dead(int pidfd)
 static void clear_orphans(struct supervisor *sup)
 {
     int64_t deadline = clock_deadline(GONE_MS * NS_PER_MS);
-    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 2, sizeof *spare);
+    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 4, sizeof *spare);
     size_t count = 0;
 
     if (spare == NULL)
@@ -405,6 +408,8 @@ static void clear_orphans(struct supervisor *sup)
         spare[count++] = sup->spare.at[i];
     spare[count++] = sup->reader.pid;
     spare[count++] = sup->writer.pid;
+    spare[count++] = sup->keeper.pid;
+    spare[count++] = sup->feeder.pid;
     while (fork_clear_strays(spare, count) > 0 && clock_left(deadline) > 0)
         poll(NULL, 0, 1);
 }

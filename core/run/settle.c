@@ -14,6 +14,7 @@
 #include "queue/attrs.h"
 #include "run/failure.h"
 #include "run/host.h"
+#include "run/kept.h"
 
 int host_refuse(struct host *host, int code, const char *format, ...)
 {
@@ -105,7 +106,10 @@ void host_begin(struct host *host, enum phase phase, struct item *item)
     host->item = item;
     host->verdict = host->refused = 0;
     host->why[0] = '\0';
+    host->class = NULL;
     host->cursor_set = false;
+    if (host->post->kept > 0)
+        host->begun_ns = clock_now();
     clear_attrs(host);
     if (item == NULL)
         return;
@@ -149,6 +153,9 @@ int host_done(struct host *host)
         return host->refused;
     if (host->item != NULL && host->seen < host->skip)
         return host_refuse(host, WEIR_ELOST, "%s", not_the_same);
+    code = kept_settled(host);
+    if (code < 0)
+        return code;
     if (!host->keeps && host->give == GIVE_PRIVATE) {
         code = host_commit(host);
         if (code == 0)
@@ -221,20 +228,26 @@ static int send_failed(struct host *host, unsigned attempts)
     char why[sizeof host->why];
     int code;
 
-    if (places->count == 0)
-        return report(host, attempts);
+    if (places->count == 0) {
+        code = report(host, attempts);
+        return code < 0 ? code : kept_failed(host, attempts);
+    }
     if (places->at[0] == POST_DROP) {
         host->dropped++;
-        return 0;
+        return kept_settled(host);
     }
     memcpy(why, host->why, sizeof why);
     code = cause_attrs(host, attempts);
     if (code == 0)
         code = give_failed(host);
+    if (code == 0)
+        return kept_settled(host);
     if (code == WEIR_ETOOBIG) { /* its queue is too small: report it instead */
         memcpy(host->why, why, sizeof why);
         host->refused = 0;
-        return report(host, attempts);
+        code = report(host, attempts);
+        if (code == 0)
+            code = kept_failed(host, attempts);
     }
     return code;
 }
@@ -250,11 +263,14 @@ int host_fail(struct host *host, unsigned attempts)
         snprintf(host->why + size, sizeof host->why - size,
                  " (%u outputs were already passed on)", parts);
     }
+    if (host->class == NULL)
+        host->class = host->refused < 0 ? KEPT_REFUSED : KEPT_ERROR;
     host->refused = 0;
     if (host->item == NULL) { /* behind what failed, a source goes on */
         host->seen = host->hash = 0;
         turn_book(host->member)->failed++;
-        return report(host, attempts);
+        code = report(host, attempts);
+        return code < 0 ? code : kept_failed(host, attempts);
     }
     host->give = host->keeps ? GIVE_PRIVATE : GIVE_STAGED;
     host->seen = host->skip = 0;
@@ -272,6 +288,11 @@ int host_skip(struct host *host)
 {
     int code = host_undo(host);
 
+    if (code == 0) {
+        host->give = host->keeps ? GIVE_PRIVATE : GIVE_STAGED;
+        host->seen = host->skip = 0;
+        code = kept_settled(host);
+    }
     if (code == 0)
         code = settle_item(host, host->item->attempt);
     if (code == 0)
@@ -442,7 +463,7 @@ int host_init(struct host *host)
             return WEIR_ENOMEM;
         *place = host->post->failed;
     }
-    return 0;
+    return kept_init(host);
 }
 
 void host_free(struct host *host)
@@ -466,5 +487,6 @@ void host_free(struct host *host)
             free(host->records.at[i].data);
     VEC_DONE(&host->records);
     VEC_DONE(&host->failed_places);
+    VEC_DONE(&host->kept_places);
     free(host->needs);
 }

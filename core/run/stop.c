@@ -119,7 +119,8 @@ void stop_at_once(struct supervisor *sup)
         stop_sources(sup);
     sup->stops++;
     for (unsigned i = 0; i < sup->plan.members; i++)
-        member_cancel(sup->segment, i, true);
+        if (i != sup->plan.keeper) /* it keeps what fails up to the end */
+            member_cancel(sup->segment, i, true);
     seats_signal(sup, SIGTERM);
     seats_signal(sup, SIGCONT);
     sup->end_ns = sup->now + END_GRACE_NS;

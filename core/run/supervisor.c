@@ -73,7 +73,10 @@ static const char *who(const struct supervisor *sup, unsigned member, char *out,
             snprintf(out, room, "%s", stage->name);
     } else {
         snprintf(out, room, "%s",
-                 member == sup->plan.reader ? "stdin" : "stdout");
+                 member == sup->plan.reader   ? "stdin"
+                 : member == sup->plan.writer ? "stdout"
+                 : member == sup->plan.keeper ? "keeper"
+                                              : "replay");
     }
     return out;
 }
@@ -142,6 +145,14 @@ void supervisor_hear_news(struct supervisor *sup)
 /* ----------------------------------------------------------------- loop ----
  */
 
+static void end_died(struct supervisor *sup, unsigned number)
+{
+    if (number == END_KEEPER || number == END_FEEDER)
+        keeper_died(sup, number == END_KEEPER ? &sup->keeper : &sup->feeder);
+    else
+        ends_died(sup, number == END_READER ? &sup->reader : &sup->writer);
+}
+
 static void handle(struct supervisor *sup, uint64_t data)
 {
     unsigned number = (unsigned)data;
@@ -160,7 +171,7 @@ static void handle(struct supervisor *sup, uint64_t data)
         seats_died(sup, number);
         break;
     case WATCH_END:
-        ends_died(sup, number == 0 ? &sup->reader : &sup->writer);
+        end_died(sup, number);
         break;
     }
 }
@@ -194,7 +205,7 @@ static bool is_over(const struct supervisor *sup)
         return true;
     if (sup->end_ns != 0 && sup->now >= sup->end_ns)
         return true;
-    return seats_all_ended(sup) && sup->writer.ended;
+    return seats_all_ended(sup) && sup->writer.ended && sup->keeper.ended;
 }
 
 static void loop(struct supervisor *sup)
@@ -263,8 +274,11 @@ static int open_fds(struct supervisor *sup)
 
 static int start(struct supervisor *sup, weir_error *err)
 {
+    const struct run_keep *keep = sup->options->keep;
     int code = plan_init(&sup->plan, sup->job, sup->options->input, err);
 
+    if (code == 0 && keep != NULL)
+        code = plan_keep(&sup->plan, keep->replay != NULL, err);
     if (code == 0)
         code = plan_segment(&sup->plan, &sup->segment, err);
     if (code == 0)
@@ -286,7 +300,8 @@ static int start(struct supervisor *sup, weir_error *err)
     sup->segment_fd = fcntl(segment_fd(sup->segment), F_DUPFD_CLOEXEC, 3);
     if (sup->segment_fd < 0)
         return error_sys(err, -errno, "the run cannot be set up");
-    return segment_seclude(sup->segment);
+    code = keeper_start(sup, err);
+    return code < 0 ? code : segment_seclude(sup->segment);
 }
 
 static void done(struct supervisor *sup)
@@ -322,7 +337,9 @@ int run_job(const struct run_options *options, struct job *job,
         .news_out = -1,
         .stop_fd = -1,
         .reader = { .what = "reads standard input", .pidfd = -1 },
-        .writer = { .what = "writes standard output", .pidfd = -1 }
+        .writer = { .what = "writes standard output", .pidfd = -1 },
+        .keeper = { .what = "keeps failed items", .pidfd = -1 },
+        .feeder = { .what = "feeds failed items", .pidfd = -1 },
     };
     int code;
 
@@ -342,6 +359,7 @@ int run_job(const struct run_options *options, struct job *job,
         loop(&sup);
     seats_end(&sup);
     ends_end(&sup);
+    keeper_end(&sup);
     if (code == 0)
         books_close(&sup);
     prctl(PR_SET_CHILD_SUBREAPER, 0);

@@ -12,6 +12,7 @@
  * halt.c        too many failures; the job's deadline
  * stop.c        signals: stop, stop now, suspend, tell
  * ends.c        the two processes that read stdin and write stdout
+ * keeper.c      the two that keep failed items, and feed them anew
  * books.c       what came of it
  * progress.c    notes for people while it runs
  */
@@ -93,6 +94,11 @@ struct supervisor {
     bool changed; /* a stage or the reader has ended: what follows from it? */
     bool adopts;  /* orphans of the nursery come to this process */
     struct end reader, writer;
+    struct end keeper, feeder; /* keeper.c; ended when there is none */
+    uint64_t keeper_done;      /* in its book, when it started */
+    unsigned keeper_deaths;    /* in a row, without progress */
+    uint64_t feeder_done;
+    unsigned feeder_deaths;
 
     int epoll, signals, news_in, news_out, stop_fd, segment_fd;
     sigset_t mask_before;
@@ -120,6 +126,7 @@ struct supervisor {
 
 /* Which descriptor an event is about. */
 enum watch { WATCH_NURSERY, WATCH_SIGNALS, WATCH_NEWS, WATCH_SEAT, WATCH_END };
+enum { END_READER, END_WRITER, END_KEEPER, END_FEEDER }; /* WATCH_END */
 int supervisor_watch(struct supervisor *sup, int fd, enum watch watch,
                      unsigned number);
 void supervisor_unwatch(struct supervisor *sup, int fd);
@@ -200,6 +207,21 @@ struct end_place {
 };
 int reader_main(struct end_place *place);
 int writer_main(struct end_place *place);
+
+/* --- keeper.c --- */
+/* Both processes, where the run has them. */
+int keeper_start(struct supervisor *sup, weir_error *err);
+/* They may die: what they had in hand comes back, and a successor goes on. */
+void keeper_died(struct supervisor *sup, struct end *end);
+/* When nobody else is left: all that waits is kept. */
+void keeper_end(struct supervisor *sup);
+
+/* --- ends.c, also for keeper.c --- */
+/* Forked, in this process group, with the ignored signals of one; 0 in the
+ * child, which has @fds. */
+pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
+                size_t count);
+void ends_take_away(struct supervisor *sup, struct end *end);
 
 /* --- books.c --- */
 void books_close(struct supervisor *sup);

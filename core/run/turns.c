@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run/kept.h"
 #include "run/worker.h"
 
 #define BATCH_NS (50 * NS_PER_US)
@@ -96,6 +97,7 @@ static int fail_lost(struct worker *worker, struct item *item)
     struct host *host = &worker->host;
 
     host_begin(host, PHASE_RUN, item);
+    host->class = kept_class(item->cause);
     switch (item->cause) {
     case CAUSE_EXIT:
         snprintf(host->why, sizeof host->why, "task called exit(%d)",
@@ -159,6 +161,8 @@ static int run_item(struct worker *worker, struct item *item)
     case OUTCOME_FATAL:
         return WEIR_EFAILED;
     default:
+        if (outcome == OUTCOME_RETRY)
+            host->class = KEPT_AGAIN;
         return host_fail(host, item->attempt + 1);
     }
 }

@@ -9,6 +9,7 @@ TESTS += %D%/test
 	%D%/inline_ends.c \
 	%D%/inline_item.c \
 	%D%/inline_task.c \
+	%D%/kept.c \
 	%D%/main.c \
 	%D%/news.c \
 	%D%/plan.c \

@@ -15,6 +15,8 @@ static struct post sample(void)
                          .retries = 9,
                          .report = 4,
                          .failed = 1,
+                         .kept = 2,
+                         .replays = true,
                          .from_capacity = 128,
                          .from_bytes = UINT64_C(1) << 40 };
     post_places *places = VEC_ADD(&post.outputs);
@@ -43,6 +45,8 @@ START_TEST(written_is_read)
     ck_assert(got.sync);
     ck_assert_uint_eq(got.retries, 9);
     ck_assert_int_eq(got.failed, 1);
+    ck_assert_uint_eq(got.kept, 2);
+    ck_assert(got.replays);
     ck_assert_uint_eq(got.queues.count, 2);
     ck_assert_str_eq(got.queues.at[1].name, "bad");
     ck_assert_uint_eq(got.queues.at[1].bytes, 4096);

@@ -11,6 +11,7 @@ Suite *give_suite(void);
 Suite *inline_ends_suite(void);
 Suite *inline_item_suite(void);
 Suite *inline_task_suite(void);
+Suite *kept_suite(void);
 Suite *news_suite(void);
 Suite *plan_suite(void);
 Suite *post_suite(void);

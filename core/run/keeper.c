@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * keeper.c - the two processes around the store of failed items: the keeper,
+ * which writes it, and in a replay the feeder, which reads it. Runs in the
+ * supervisor, and in them until keeper_main or feeder_main.
+ *
+ * A connection to the store must not cross a fork, and a sync takes its time:
+ * so it is opened in a process that forks nothing and that nobody waits for but
+ * who has a failure to tell and no room for it. Both hold what they do as
+ * leases and commits like any worker, so that one which dies is replaced; only
+ * when one dies again and again without getting on is the run over.
+ */
+#include "config.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "run/keeper.h"
+#include "run/supervisor.h"
+
+enum { DEATHS_MOST = 10, END_TRIES = 3 };
+#define END_NS (60 * NS_PER_S)
+
+static _Noreturn void child(struct supervisor *sup, struct end *end)
+{
+    bool feeds = end == &sup->feeder;
+    struct keeper_place place = { .keep = sup->options->keep,
+                                  .job = sup->job,
+                                  .plan = &sup->plan,
+                                  .number = end->member,
+                                  .news = sup->news_out };
+    int code = segment_attach(sup->segment_fd, &place.segment, NULL);
+
+    fault_start(NULL, (int)end->member);
+    prctl(PR_SET_NAME, feeds ? "weir:feeder" : "weir:keeper", 0, 0, 0);
+    signal(SIGTERM, SIG_DFL);
+    if (code == 0)
+        code = segment_seclude(place.segment);
+    if (code == 0)
+        code = member_enter(place.segment, place.number, &place.member);
+    if (code == 0)
+        code = feeds ? feeder_main(&place) : keeper_main(&place);
+    if (code == 0)
+        member_leave(&place.member);
+    _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static int start(struct supervisor *sup, struct end *end)
+{
+    const int fds[] = { sup->news_out, sup->segment_fd };
+    pid_t pid = ends_fork(sup, end, fds, 2);
+
+    if (pid == 0)
+        child(sup, end);
+    return pid < 0 ? (int)pid : 0;
+}
+
+int keeper_start(struct supervisor *sup, weir_error *err)
+{
+    int code = 0;
+
+    sup->keeper.member = sup->plan.keeper;
+    sup->feeder.member = sup->plan.feeder;
+    sup->keeper.ended = sup->plan.kept == PLAN_NONE;
+    sup->feeder.ended = !sup->plan.replays;
+    if (!sup->keeper.ended)
+        code = start(sup, &sup->keeper);
+    if (code == 0 && !sup->feeder.ended)
+        code = start(sup, &sup->feeder);
+    if (code < 0)
+        return error_sys(err, code, "the process that %s cannot be started",
+                         sup->keeper.pid > 0 ? sup->feeder.what
+                                             : sup->keeper.what);
+    return 0;
+}
+
+static bool progress(struct supervisor *sup, const struct end *end)
+{
+    const struct book *book = member_book(sup->segment, end->member);
+    uint64_t done = book->done + book->emitted;
+    uint64_t *before = end == &sup->keeper ? &sup->keeper_done
+                                           : &sup->feeder_done;
+    bool moved = done != *before;
+
+    *before = done;
+    return moved;
+}
+
+static void succeed(struct supervisor *sup, struct end *end,
+                    const struct death *death)
+{
+    unsigned *deaths = end == &sup->keeper ? &sup->keeper_deaths
+                                           : &sup->feeder_deaths;
+    char words[96];
+    int code;
+
+    *deaths = progress(sup, end) ? 1 : *deaths + 1;
+    if (*deaths > DEATHS_MOST) {
+        supervisor_fail(sup, "the process that %s %s again and again",
+                        end->what, death_words(words, sizeof words, death));
+        return;
+    }
+    code = start(sup, end);
+    if (code < 0)
+        supervisor_fail(sup, "the process that %s cannot be started: %s",
+                        end->what, weir_strerror(code));
+    else
+        end->ended = false;
+}
+
+/* It told why it cannot go on: then the run is over, and it has ended. */
+void keeper_died(struct supervisor *sup, struct end *end)
+{
+    struct death death;
+
+    if (end->pid == 0 || !supervisor_locks_free(sup))
+        return;
+    supervisor_hear_news(sup);
+    death = death_of(end->pid);
+    if (member_recover(sup->segment, end->member, death.cause, death.code,
+                       NULL) < 0)
+        supervisor_fail(sup, "shared memory is damaged");
+    ends_take_away(sup, end);
+    end->ended = sup->changed = true;
+    if (member_book(sup->segment, end->member)->ended == 0 &&
+        (death.cause != CAUSE_EXIT || death.code != 0) &&
+        !segment_broken(sup->segment) &&
+        (death.cause != CAUSE_EXIT || sup->why == NULL))
+        succeed(sup, end, &death);
+}
+
+static void wait_for_end(const struct end *end, int64_t deadline)
+{
+    struct pollfd poller = { .fd = end->pidfd, .events = POLLIN };
+
+    while (poll(&poller, 1, clock_poll_ms(clock_left(deadline))) < 0)
+        continue;
+}
+
+/* What the dead had told is kept, however the run ends. */
+void keeper_end(struct supervisor *sup)
+{
+    int64_t deadline = clock_deadline(END_NS);
+
+    if (sup->feeder.pid > 0) {
+        kill(sup->feeder.pid, SIGKILL);
+        ends_take_away(sup, &sup->feeder);
+        member_recover(sup->segment, sup->feeder.member, CAUSE_NONE, 0, NULL);
+    }
+    if (sup->keeper.pid > 0 && !segment_broken(sup->segment))
+        queue_close(sup->segment, (unsigned)sup->plan.kept);
+    for (int i = 0; sup->keeper.pid > 0 && i < END_TRIES; i++) {
+        wait_for_end(&sup->keeper, deadline);
+        if (clock_left(deadline) == 0)
+            break;
+        keeper_died(sup, &sup->keeper);
+    }
+    if (sup->keeper.pid <= 0)
+        return;
+    kill(sup->keeper.pid, SIGKILL);
+    ends_take_away(sup, &sup->keeper);
+    member_recover(sup->segment, sup->keeper.member, CAUSE_NONE, 0, NULL);
+    supervisor_fail(sup, "failed items could not be kept in %d s",
+                    (int)(END_NS / NS_PER_S));
+}
