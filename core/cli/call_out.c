@@ -32,10 +32,29 @@ static void base64(struct buf *out, const char *data, size_t size)
     }
 }
 
+static bool is_plain(const char *data, size_t size)
+{
+    return text_utf8_valid(data, size) == size && !memchr(data, '\0', size);
+}
+
 static bool is_text(const struct payload *payload)
 {
-    return text_utf8_valid(payload->data, payload->size) == payload->size &&
-           !memchr(payload->data, '\0', payload->size);
+    return is_plain(payload->data, payload->size);
+}
+
+void call_out_content(struct json *json, const void *data, size_t size)
+{
+    CLEANUP_BUF struct buf encoded = { 0 };
+
+    if (data == NULL)
+        data = "";
+    if (is_plain(data, size)) {
+        json_bytes(json, "text", data, size);
+        return;
+    }
+    base64(&encoded, data, size);
+    json_bytes(json, "base64", encoded.data, encoded.size);
+    json->out->failed |= encoded.failed;
 }
 
 static void attrs_json(struct json *json, const struct payload *attrs)
@@ -55,7 +74,7 @@ static void attrs_json(struct json *json, const struct payload *attrs)
 static void item_json(const struct call_out *out,
                       const struct inline_item *item)
 {
-    CLEANUP_BUF struct buf line = { 0 }, encoded = { 0 };
+    CLEANUP_BUF struct buf line = { 0 };
     struct json json = { .out = &line };
     char id[40];
 
@@ -66,15 +85,9 @@ static void item_json(const struct call_out *out,
     json_text(&json, "id", id);
     json_uint(&json, "size", item->payload->size);
     attrs_json(&json, item->attrs);
-    if (is_text(item->payload)) {
-        json_bytes(&json, "text", item->payload->data, item->payload->size);
-    } else {
-        base64(&encoded, item->payload->data, item->payload->size);
-        json_bytes(&json, "base64", encoded.data, encoded.size);
-    }
+    call_out_content(&json, item->payload->data, item->payload->size);
     json_object_end(&json);
     buf_char(&line, '\n');
-    line.failed |= encoded.failed;
     out_buf(&line);
 }
 

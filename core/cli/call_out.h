@@ -16,4 +16,7 @@ struct call_out {
 
 void call_out_item(const struct call_out *out, const struct inline_item *item);
 
+/* Bytes as a member `text`, or `base64` where they are none. */
+void call_out_content(struct json *json, const void *data, size_t size);
+
 #endif

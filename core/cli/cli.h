@@ -74,12 +74,14 @@ struct command {
 
 extern const struct command cmd_call;
 extern const struct command cmd_check;
+extern const struct command cmd_failed;
 extern const struct command cmd_get;
 extern const struct command cmd_graph;
 extern const struct command cmd_help;
 extern const struct command cmd_plugins;
 extern const struct command cmd_put;
 extern const struct command cmd_queues;
+extern const struct command cmd_replay;
 extern const struct command cmd_run;
 
 /* main.c: ends with NULL. */

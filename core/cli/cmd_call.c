@@ -12,8 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/call_out.h"
-#include "cli/cli.h"
+#include "cli/calling.h"
 #include "cli/debugger.h"
 #include "cli/look.h"
 
@@ -47,120 +46,12 @@ static const struct option_spec call_options[] = {
     { .kind = OPTION_END },
 };
 
-/* A call that is being prepared, and then done. */
-struct calling {
+/* What this command was told, beside the call. */
+struct call_cmd {
     const struct call_args *args;
     const struct cli *cli;
-    const char *name; /* "text.grep" */
-    struct plugin_path path;
-    const struct plugin *plugin;
-    const weir_task *task;
-    void *params;
-    struct inline_item item;
-    struct inline_task host;
-    char *outputs; /* the names, cut apart */
-    VEC(const char *) output_names;
-    struct call_out out;
+    struct calling calling;
 };
-
-/* ------------------------------------------------------------ the task ---- */
-
-static bool unknown_task(const struct calling *calling, const char *name)
-{
-    VEC(const char *) names = { 0 };
-    const char *near = NULL;
-
-    for (const weir_task *at = calling->plugin->tasks; at->name; at++) {
-        const char **slot = VEC_ADD(&names);
-
-        if (slot)
-            *slot = at->name;
-    }
-    if (VEC_ADD(&names))
-        near = text_nearest(name, names.at);
-    if (near)
-        complain("plugin '%s' has no task '%s'; did you mean '%s'?",
-                 calling->plugin->name, name, near);
-    else
-        complain("plugin '%s' has no task '%s'; 'weir plugins %s' lists them",
-                 calling->plugin->name, name, calling->plugin->name);
-    VEC_DONE(&names);
-    return false;
-}
-
-static bool find_task(struct calling *calling)
-{
-    const char *task = strchr(calling->name, '.');
-    CLEANUP_FREE char *plugin = NULL;
-    weir_error err = { 0 };
-
-    if (!task || task[1] == '\0') {
-        complain("'%s': which task? it is named PLUGIN.TASK, as text.upper; "
-                 "'weir plugins' lists them",
-                 calling->name);
-        return false;
-    }
-    plugin = strndup(calling->name, (size_t)(task - calling->name));
-    if (!plugin)
-        error_sys(&err, WEIR_ENOMEM, "cannot load a plugin");
-    else
-        plugin_load(&calling->path, plugin, &calling->plugin, NULL, &err);
-    if (err.code != 0) {
-        complain_error(&err);
-        return false;
-    }
-    calling->task = plugin_task(calling->plugin, task + 1);
-    return calling->task || unknown_task(calling, task + 1);
-}
-
-static bool name_outputs(struct calling *calling)
-{
-    const char *names = calling->task->outputs;
-    char *at = calling->outputs = strdup(names ? names : "out");
-
-    while (at && *at) {
-        const char **slot = VEC_ADD(&calling->output_names);
-        char *end = at + strcspn(at, " ");
-
-        if (!slot)
-            return false;
-        *slot = at;
-        at = *end ? end + 1 : end;
-        *end = '\0';
-    }
-    if (!at || !VEC_ADD(&calling->output_names))
-        return false;
-    calling->output_names.count--;
-    return true;
-}
-
-static bool choose_output(struct calling *calling)
-{
-    const char *wanted = calling->args->output, *near;
-
-    calling->out = (struct call_out){
-        .names = calling->output_names.at,
-        .count = calling->output_names.count,
-        .only = -1,
-        .frame = calling->args->frame,
-        .json = calling->args->json,
-    };
-    for (size_t i = 0; wanted && i < calling->out.count; i++)
-        if (strcmp(calling->out.names[i], wanted) == 0)
-            calling->out.only = (int)i;
-    if (!wanted || calling->out.only >= 0)
-        return true;
-    near = text_nearest(wanted, calling->out.names);
-    if (near)
-        complain("%s has no output '%s'; did you mean '%s'?", calling->name,
-                 wanted, near);
-    else
-        complain("%s has no output '%s'; 'weir help %s' shows them",
-                 calling->name, wanted, calling->name);
-    return false;
-}
-
-/* ------------------------------------------------------ its parameters ---- */
 
 /* "name=value": where the value begins; NULL: told. */
 static const char *value_of(const char *pair, const char *option)
@@ -173,38 +64,11 @@ static const char *value_of(const char *pair, const char *option)
     return NULL;
 }
 
-static void param_wrong(void *arg, size_t index, const char *name,
-                        const char *sentence)
-{
-    const struct calling *calling = arg;
-
-    (void)index;
-    if (strstr(sentence, name))
-        complain("%s: %s", calling->name, sentence);
-    else
-        complain("%s: parameter '%s': %s", calling->name, name, sentence);
-}
-
-static bool bind_params(struct calling *calling)
-{
-    const struct texts *pairs = &calling->args->params;
-    int code;
-
-    for (size_t i = 0; i < pairs->count; i++)
-        if (!value_of(pairs->at[i], "-p"))
-            return false;
-    code = param_bind_pairs(calling->task, pairs->at, pairs->count, param_wrong,
-                            calling, &calling->params);
-    if (code == WEIR_ENOMEM)
-        complain_memory();
-    return code == 0;
-}
-
 /* ------------------------------------------------------------ the item ---- */
 
 enum { ITEM_MOST = 1 << 30 };
 
-static bool read_item(struct calling *calling, const char *file)
+static bool read_item(struct call_cmd *cmd, const char *file)
 {
     bool is_input = !file || strcmp(file, "-") == 0;
     CLEANUP_FD int fd = -1;
@@ -221,8 +85,8 @@ static bool read_item(struct calling *calling, const char *file)
     }
     code = fd_slurp(is_input ? STDIN_FILENO : fd, &bytes, ITEM_MOST);
     if (code == 0)
-        calling->item.payload = payload_new(bytes.data, bytes.size);
-    if (code == 0 && !calling->item.payload)
+        cmd->calling.item.payload = payload_new(bytes.data, bytes.size);
+    if (code == 0 && !cmd->calling.item.payload)
         code = WEIR_ENOMEM;
     if (code < 0)
         complain("cannot read %s%s%s: %s", is_input ? "" : "'",
@@ -233,13 +97,13 @@ static bool read_item(struct calling *calling, const char *file)
 }
 
 /* As file.read would: the file's name is its path. */
-static bool set_attrs(struct calling *calling, const char *file)
+static bool set_attrs(struct call_cmd *cmd, const char *file)
 {
-    const struct texts *attrs = &calling->args->attrs;
+    const struct texts *attrs = &cmd->args->attrs;
     int code = 0;
 
     if (file && strcmp(file, "-") != 0)
-        code = inline_item_set(&calling->item, "path", file, strlen(file));
+        code = inline_item_set(&cmd->calling.item, "path", file, strlen(file));
     for (size_t i = 0; i < attrs->count && code == 0; i++) {
         const char *value = value_of(attrs->at[i], "-a");
         CLEANUP_FREE char *name = NULL;
@@ -251,9 +115,9 @@ static bool set_attrs(struct calling *calling, const char *file)
             complain("'%s' is no name of an attribute", name);
             return false;
         }
-        code = name
-                   ? inline_item_set(&calling->item, name, value, strlen(value))
-                   : WEIR_ENOMEM;
+        code = name ? inline_item_set(&cmd->calling.item, name, value,
+                                      strlen(value))
+                    : WEIR_ENOMEM;
     }
     if (code == WEIR_ETOOBIG)
         complain("the attributes are more than an item may have, 4 KiB");
@@ -262,177 +126,68 @@ static bool set_attrs(struct calling *calling, const char *file)
     return code == 0;
 }
 
-static bool make_item(struct calling *calling)
+static bool make_item(struct call_cmd *cmd)
 {
-    const char *file = calling->cli->operands[1];
+    const char *file = cmd->cli->operands[1];
 
-    if (!calling->task->source)
-        return read_item(calling, file) && set_attrs(calling, file);
-    if (!file && calling->args->attrs.count == 0)
+    if (!cmd->calling.task->source)
+        return read_item(cmd, file) && set_attrs(cmd, file);
+    if (!file && cmd->args->attrs.count == 0)
         return true;
-    complain("%s is a source: it makes items, and takes none", calling->name);
+    complain("%s is a source: it makes items, and takes none",
+             cmd->calling.name);
     return false;
 }
 
-/* ------------------------------------------------------------ the call ---- */
-
-static int give_out(void *arg)
+static enum status under_debugger(const struct call_cmd *cmd)
 {
-    struct calling *calling = arg;
-    struct inline_task *host = &calling->host;
+    const struct call_args *args = cmd->args;
+    const char *file = cmd->cli->operands[1];
 
-    for (size_t i = 0; i < host->outputs.count; i++) {
-        call_out_item(&calling->out, &host->outputs.at[i]);
-        inline_item_done(&host->outputs.at[i]);
-    }
-    host->outputs.count = host->passed = 0;
-    return out_lost() ? WEIR_ECANCELED : 0;
-}
-
-static enum status tell_verdict(const struct calling *calling, int verdict)
-{
-    CLEANUP_BUF struct buf why = { 0 };
-    const char *words = verdict == WEIR_SKIP ? "left the item out" : "failed";
-    const char *more = "";
-
-    if (verdict == WEIR_TRANSIENT)
-        more = " (in a run it would be tried again)";
-    else if (verdict == WEIR_FATAL)
-        more = " (a run would end here)";
-    text_escape(&why, calling->host.why, strlen(calling->host.why),
-                sizeof calling->host.why);
-    if (verdict == WEIR_SKIP)
-        warn("%s %s: %s", calling->name, words, why.data ? why.data : "");
-    else
-        complain("%s %s: %s%s", calling->name, words, why.data ? why.data : "",
-                 more);
-    return verdict == WEIR_SKIP ? STATUS_GOOD : STATUS_FAILED;
-}
-
-/* After a call: what it gave, and how it went. */
-static enum status settle(struct calling *calling, int verdict)
-{
-    if (verdict == 0 || verdict == WEIR_END)
-        verdict = inline_commit(&calling->host);
-    give_out(calling);
-    if (out_lost())
-        return STATUS_BROKEN;
-    return verdict == 0 ? STATUS_GOOD : tell_verdict(calling, verdict);
-}
-
-static enum status run_source(struct calling *calling)
-{
-    enum status worst = STATUS_GOOD;
-
-    for (;;) {
-        int verdict = inline_call(&calling->host, NULL, 1);
-        bool told = verdict == WEIR_PERMANENT && calling->host.cursor_set;
-        enum status status = settle(calling, verdict);
-
-        worst = status > worst ? status : worst;
-        if (status == STATUS_BROKEN || (verdict != 0 && !told))
-            return worst;
-    }
-}
-
-static enum status run_task(struct calling *calling)
-{
-    struct inline_task *host = &calling->host;
-    enum status status = STATUS_GOOD;
-    int verdict = inline_open(host);
-
-    if (verdict != 0)
-        status = tell_verdict(calling, verdict);
-    else if (calling->task->source)
-        status = run_source(calling);
-    else
-        status = settle(calling, inline_call(host, &calling->item, 1));
-    if (status == STATUS_GOOD && !calling->task->source)
-        status = settle(calling, inline_flush(host));
-    inline_close(host);
-    return status;
-}
-
-static enum status do_call(struct calling *calling)
-{
-    struct inline_plan plan = {
-        .name = calling->name,
-        .task = calling->task,
-        .params = calling->params,
-        .outputs = (unsigned)calling->output_names.count,
-        .pause = give_out,
-        .arg = calling,
-    };
-    enum status status;
-
-    inline_task_init(&calling->host, &plan);
-    status = run_task(calling);
-    inline_task_done(&calling->host);
-    return status;
-}
-
-static enum status under_debugger(const struct calling *calling)
-{
-    static const char *const gdb[] = {
-        "gdb",    "-q",
-        "-ex",    "set breakpoint pending on",
-        "-ex",    "break inline_task_enter",
-        "--args", NULL,
-    };
-    static const char *const valgrind[] = { "valgrind", "--leak-check=full",
-                                            NULL };
-    const char *file = calling->cli->operands[1];
-
-    if (calling->args->gdb && calling->args->valgrind) {
-        complain("one of --gdb and --valgrind, not both");
-        return STATUS_WRONG;
-    }
-    if (calling->args->gdb && !calling->task->source &&
+    if (args->gdb && !args->valgrind && !cmd->calling.task->source &&
         (!file || strcmp(file, "-") == 0)) {
         complain("with --gdb the item must come from a FILE: standard input is "
                  "the debugger's");
         return STATUS_WRONG;
     }
-    return debugger_exec(calling->args->gdb ? gdb : valgrind, calling->cli,
-                         calling->args, "gdb|valgrind");
+    return debugger_choose(args->gdb, args->valgrind, cmd->cli, args);
 }
 
-static enum status call_task(struct calling *calling)
+static enum status call_task(struct call_cmd *cmd)
 {
-    enum status status = STATUS_WRONG;
+    const struct call_args *args = cmd->args;
+    enum status status;
 
-    if (!find_task(calling))
-        return STATUS_WRONG;
-    if (!name_outputs(calling)) {
-        complain_memory();
-        return STATUS_BROKEN;
-    }
-    if (!choose_output(calling) || !bind_params(calling))
-        return STATUS_WRONG;
-    if (calling->args->gdb || calling->args->valgrind)
-        return under_debugger(calling);
-    if (make_item(calling))
-        status = do_call(calling);
-    return status;
+    for (size_t i = 0; i < args->params.count; i++)
+        if (!value_of(args->params.at[i], "-p"))
+            return STATUS_WRONG;
+    status = calling_prepare(&cmd->calling);
+    if (status != STATUS_GOOD)
+        return status;
+    if (args->gdb || args->valgrind)
+        return under_debugger(cmd);
+    return make_item(cmd) ? calling_do(&cmd->calling) : STATUS_WRONG;
 }
 
-static enum status call_run(const struct cli *cli, const void *args)
+static enum status call_run(const struct cli *cli, const void *all)
 {
-    struct calling calling = {
+    const struct call_args *args = all;
+    struct call_cmd cmd = {
         .args = args,
         .cli = cli,
-        .name = cli->operands[0],
+        .calling = { .name = cli->operands[0],
+                     .pairs = args->params.at,
+                     .pair_count = args->params.count,
+                     .output = args->output,
+                     .frame = args->frame,
+                     .json = args->json },
     };
     enum status status;
 
-    if (!path_of(&calling.args->folders, &calling.path))
+    if (!path_of(&args->folders, &cmd.calling.path))
         return STATUS_WRONG;
-    status = call_task(&calling);
-    inline_item_done(&calling.item);
-    VEC_DONE(&calling.output_names);
-    free(calling.outputs);
-    free(calling.params);
-    plugin_path_done(&calling.path);
+    status = call_task(&cmd);
+    calling_done(&cmd.calling);
     return status;
 }
 

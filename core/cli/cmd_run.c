@@ -8,14 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/job_end.h"
+#include "cli/kept_run.h"
 #include "cli/open_job.h"
-#include "cli/stop.h"
 #include "run/run.h"
 
 struct run_args {
     struct texts sets, folders;
     unsigned workers;
     bool dry_run, inline_only, quiet, json;
+    struct kept_args kept;
 };
 
 static const struct option_spec run_options[] = {
@@ -32,22 +34,9 @@ static const struct option_spec run_options[] = {
     { OPTION_FLAG, '\0', "json", NULL,
       "progress and report as JSON, on standard error",
       offsetof(struct run_args, json) },
+    KEPT_OPTIONS(struct run_args, kept),
     { .kind = OPTION_END },
 };
-
-static void tell(const struct run_args *args, const struct run_report *report)
-{
-    CLEANUP_BUF struct buf out = { 0 };
-    int code = args->json ? run_report_json(report, &out)
-                          : run_report_text(report, &out, !args->quiet,
-                                            out_coloured(stderr));
-
-    if (code < 0)
-        complain_memory();
-    else if (out.size > 0)
-        fwrite(out.data, 1, out.size, stderr);
-    fflush(stderr);
-}
 
 static enum status show_plan(const struct job *job)
 {
@@ -61,9 +50,17 @@ static enum status show_plan(const struct job *job)
     return STATUS_GOOD;
 }
 
+/* What a run opens. */
+struct opened {
+    struct job *job;
+    struct nursery *nursery;
+    struct job_bound *bound;
+    struct keeping_run keeping;
+};
+
 static enum status start(const struct run_args *args,
-                         const struct job_options *job_options, struct job *job,
-                         struct nursery **nursery, struct job_bound *bound)
+                         const struct job_options *job_options,
+                         struct opened *it)
 {
     struct run_options options = { .quiet = args->quiet,
                                    .json = args->json,
@@ -74,43 +71,54 @@ static enum status start(const struct run_args *args,
                                    .notes = STDERR_FILENO };
     struct run_report report = { 0 };
     weir_error err = { 0 };
-    enum status status;
-    int code = args->inline_only
-                   ? run_inline(&options, job, bound, &report, &err)
-                   : run_job(&options, job, job_options, nursery, &report,
-                             &err);
+    int code;
 
-    if (code < 0)
-        complain_error(&err);
-    else
-        tell(args, &report);
-    status = code < 0 ? STATUS_BROKEN : (enum status)report.status;
-    if (code == 0 && report.signal != 0)
-        stop_die_by(report.signal);
-    run_report_done(&report);
-    return status;
+    if (it->keeping.file != NULL) {
+        enum status status = kept_describe(&it->keeping, it->job, job_options);
+
+        if (status != STATUS_GOOD)
+            return status;
+        options.keep = &it->keeping.keep;
+    }
+    code = args->inline_only
+               ? run_inline(&options, it->job, it->bound, &report, &err)
+               : run_job(&options, it->job, job_options, &it->nursery, &report,
+                         &err);
+    return job_end(code, &err, &report, args->quiet, args->json);
 }
 
-static enum status run_run(const struct cli *cli, const void *all)
+static enum status run_opened(const struct cli *cli,
+                              const struct run_args *args, struct opened *it)
 {
-    const struct run_args *args = all;
     struct job_options options = { .workers = args->workers,
                                    .inline_only = args->inline_only,
                                    .worker = args->dry_run ? NULL
                                                            : run_worker };
-    struct job *job = NULL;
-    struct nursery *nursery = NULL;
-    struct job_bound *bound = NULL;
-    enum status status = open_job(cli, &options, &args->sets, &args->folders,
-                                  false, &job, &nursery, &bound);
+    enum status status = STATUS_GOOD;
 
+    if (args->inline_only && args->kept.folder != NULL) {
+        complain("--inline keeps no failed items: leave out --keep-failed");
+        return STATUS_WRONG;
+    }
+    if (!args->dry_run)
+        status = kept_begin(&args->kept, &it->keeping);
+    if (status == STATUS_GOOD)
+        status = open_job(cli, &options, &args->sets, &args->folders, false,
+                          &it->job, &it->nursery, &it->bound);
     if (status == STATUS_GOOD && args->dry_run)
-        status = show_plan(job);
-    else if (status == STATUS_GOOD)
-        status = start(args, &options, job, &nursery, bound);
-    nursery_stop(&nursery);
-    job_bound_free(&bound);
-    job_free(&job);
+        return show_plan(it->job);
+    return status == STATUS_GOOD ? start(args, &options, it) : status;
+}
+
+static enum status run_run(const struct cli *cli, const void *args)
+{
+    struct opened it = { .keeping = { .lock = -1 } };
+    enum status status = run_opened(cli, args, &it);
+
+    nursery_stop(&it.nursery);
+    job_bound_free(&it.bound);
+    job_free(&it.job);
+    kept_done(&it.keeping);
     return status;
 }
 

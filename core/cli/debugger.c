@@ -107,3 +107,23 @@ enum status debugger_exec(const char *const *debugger, const struct cli *cli,
     VEC_DONE(&words);
     return STATUS_BROKEN;
 }
+
+enum status debugger_choose(bool gdb, bool valgrind, const struct cli *cli,
+                            const void *args)
+{
+    static const char *const with_gdb[] = {
+        "gdb",    "-q",
+        "-ex",    "set breakpoint pending on",
+        "-ex",    "break inline_task_enter",
+        "--args", NULL,
+    };
+    static const char *const with_valgrind[] = { "valgrind",
+                                                 "--leak-check=full", NULL };
+
+    if (gdb && valgrind) {
+        complain("one of --gdb and --valgrind, not both");
+        return STATUS_WRONG;
+    }
+    return debugger_exec(gdb ? with_gdb : with_valgrind, cli, args,
+                         "gdb|valgrind");
+}

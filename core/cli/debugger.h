@@ -14,4 +14,8 @@
 enum status debugger_exec(const char *const *debugger, const struct cli *cli,
                           const void *args, const char *but);
 
+/* The same with --gdb, which stops in the task, or --valgrind; not both. */
+enum status debugger_choose(bool gdb, bool valgrind, const struct cli *cli,
+                            const void *args);
+
 #endif

@@ -4,18 +4,23 @@
 bin_PROGRAMS += %D%/weir
 %C%_weir_SOURCES = \
 	%D%/call_out.c %D%/call_out.h \
+	%D%/calling.c %D%/calling.h \
 	%D%/cli.h \
 	%D%/cmd_call.c \
 	%D%/cmd_check.c \
+	%D%/cmd_failed.c \
 	%D%/cmd_get.c \
 	%D%/cmd_graph.c \
 	%D%/cmd_help.c \
 	%D%/cmd_plugins.c \
 	%D%/cmd_put.c \
 	%D%/cmd_queues.c \
+	%D%/cmd_replay.c \
 	%D%/cmd_run.c \
 	%D%/complete.c \
 	%D%/debugger.c %D%/debugger.h \
+	%D%/job_end.c %D%/job_end.h \
+	%D%/kept_run.c %D%/kept_run.h \
 	%D%/look.c %D%/look.h \
 	%D%/main.c \
 	%D%/named.c %D%/named.h \

@@ -8,6 +8,7 @@ cli_tests = \
 	%D%/check-bad.sh \
 	%D%/check-good.sh \
 	%D%/completion-bash.sh \
+	%D%/failed.sh \
 	%D%/graph.sh \
 	%D%/help-basic.sh \
 	%D%/output-colour.sh \
@@ -15,6 +16,7 @@ cli_tests = \
 	%D%/plugins-list.sh \
 	%D%/plugins-why.sh \
 	%D%/put-get.sh \
+	%D%/replay.sh \
 	%D%/run-after.sh \
 	%D%/run-basic.sh \
 	%D%/run-failed.sh \
@@ -30,4 +32,5 @@ TESTS += $(cli_tests)
 LONG_TESTS += %D%/run-sizes.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
+	%D%/plugins/gate.c \
 	%D%/plugins/try.c

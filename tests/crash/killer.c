@@ -26,7 +26,9 @@ struct found {
     size_t count;
 };
 
-static bool is_nursery(pid_t pid)
+/* A child of the runner that it replaces: a nursery, and those around the
+ * store of failed items. */
+static bool is_replaced(pid_t pid)
 {
     char path[64], name[32] = "";
     FILE *file;
@@ -38,7 +40,9 @@ static bool is_nursery(pid_t pid)
     if (!fgets(name, sizeof name, file))
         name[0] = '\0';
     fclose(file);
-    return strcmp(name, "weir-nursery\n") == 0;
+    return strcmp(name, "weir-nursery\n") == 0 ||
+           strcmp(name, "weir:keeper\n") == 0 ||
+           strcmp(name, "weir:feeder\n") == 0;
 }
 
 static size_t add_children(struct found *found, pid_t parent)
@@ -59,15 +63,15 @@ static size_t add_children(struct found *found, pid_t parent)
     return found->count - before;
 }
 
-/* Not the ends of the run, whose death ends it by design: what is no nursery,
- * or not yet known as one, is let live. */
+/* Not the ends of the run, whose death ends it by design: what is not known as
+ * one that is replaced, or not yet, is let live. */
 static void add_nurseries(struct found *found, pid_t runner)
 {
     size_t all = add_children(found, runner);
 
     found->count = 0;
     for (size_t i = 0; i < all; i++)
-        if (is_nursery(found->pids[i]))
+        if (is_replaced(found->pids[i]))
             found->pids[found->count++] = found->pids[i];
 }
 

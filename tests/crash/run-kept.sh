@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Failed items that are kept, and replayed, while those are killed who keep
+# them, who feed them and who fail them: each has its row, and one; each that is
+# replayed comes out once.
+# shellcheck disable=SC2034 # `status` is read by `exits`
+. "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/plugins.sh"
+
+weir=$WEIR_BUILDDIR/tests/crash/weir
+killer=$WEIR_BUILDDIR/tests/crash/killer
+[ -x "$weir" ] || skip_all "there is no $weir; make check builds it"
+weir --version --verbose | grep -q 'sqlite: yes' ||
+    skip_all 'built without SQLite'
+WEIR_PLUGIN_PATH=$WEIR_BUILDDIR/plugins/.libs
+export WEIR_PLUGIN_PATH
+limit=300
+
+build_plugin gate
+cat >gate.yaml <<'YAML'
+weir: 1
+job: gate
+plugins: [plugins]
+defaults: { retries: 1000 }
+queues: { words: { capacity: 32 } }
+stages:
+  - { name: pass, task: flow.pass, from: stdin, to: words }
+  - { name: gate, task: gate.pass, from: words, to: stdout, workers: 2,
+      with: { file: open } }
+YAML
+awk 'BEGIN { for (i = 0; i < 600; i++) print i % 2 ? "bad" : "good", i }' >input
+grep good input >good
+grep bad input >bad
+
+kept_rows() {
+    weir failed --list kept 2>failed.err |
+        sed 's/^.* B  "\([^"]*\)": .*/\1/' | sort
+}
+
+# A run, then a replay, with processes that die at these points.
+at() {
+    rm -rf kept open
+    WEIR_FAULT=$1
+    export WEIR_FAULT
+    timeout -k 5 $limit "$weir" run --quiet --keep-failed=kept gate.yaml \
+        <input >out 2>err
+    status=$?
+    unset WEIR_FAULT
+    exits 1 "killed at $1: the run ends"
+    sort out >sorted
+    sort good | diff - sorted >diff.log
+    is 'what is good came once' "$(wc -l <diff.log)" 0
+    kept_rows >rows
+    sort bad | diff - rows >diff.log
+    is 'what failed has one row each' "$(wc -l <diff.log)" 0
+    : >open
+    WEIR_FAULT=$1
+    export WEIR_FAULT
+    run "$weir" replay --quiet kept
+    unset WEIR_FAULT
+    exits 0 'the replay ends'
+    sort out >sorted
+    sort bad | diff - sorted >diff.log
+    is 'each is replayed once' "$(wc -l <diff.log)" 0
+    is 'and known to be' "$(kept_rows | wc -l)" 0
+}
+
+at keeper.leased:2:kill
+at keeper.stored:2:kill
+at feeder.staged:2:kill
+at keeper.leased:3:kill,keeper.stored:2:kill,feeder.staged:3:kill,queue.commit.word:40:kill:1
+
+# One that can never get on ends the run, with words.
+rm -rf kept open
+WEIR_FAULT=keeper.stored:1:kill timeout -k 5 $limit "$weir" run --quiet \
+    --keep-failed=kept gate.yaml <input >out 2>err
+status=$?
+exits 3 'a keeper that is always killed'
+like 'is told' err 'the process that keeps failed items was killed by SIGKILL again'
+
+# Anybody, at random.
+awk 'BEGIN { for (i = 0; i < 12000; i++) print i % 2 ? "bad" : "good", i }' >input
+grep bad input | sort >bad
+kills=20
+long && kills=500
+has_runner() {
+    runner=
+    read -r runner _ <"/proc/$timer/task/$timer/children"
+    [ -n "$runner" ]
+}
+under_fire() {
+    timeout -k 5 $limit "$@" >out 2>err &
+    timer=$!
+    until_true 20 has_runner
+    "$killer" "$runner" 40 8000 "$seed" >result
+    wait $timer
+    status=$?
+    read -r killed _ <result
+    done_kills=$((done_kills + killed))
+}
+done_kills=0
+seed=${SEED:-0}
+while [ $done_kills -lt $kills ] && [ $((seed - ${SEED:-0})) -lt 100 ]; do
+    seed=$((seed + 1))
+    rm -rf kept open
+    # shellcheck disable=SC2016
+    under_fire sh -c 'exec weir run --quiet --keep-failed=kept gate.yaml <input'
+    exits 1 "a run under fire ($killed killed)"
+    kept_rows >rows
+    sort bad | diff - rows >diff.log
+    is 'each has one row' "$(wc -l <diff.log)" 0
+    : >open
+    under_fire weir replay --quiet kept
+    exits 0 "a replay under fire ($killed killed)"
+    sort out >sorted
+    sort bad | diff - sorted >diff.log
+    is 'each is replayed once' "$(wc -l <diff.log)" 0
+done
+is 'enough were killed' "$((done_kills >= kills))" 1
+finish
