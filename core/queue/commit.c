@@ -31,8 +31,10 @@ struct book *turn_book(struct member *member)
 
     if (member->next != NULL)
         return member->next;
-    member->next = &books[1 - member->book];
-    *member->next = books[member->book];
+    member->next = &books[(member->sequence + 1) & 1];
+    /* Who sees a byte of what follows sees the last commit, too: snapshot.c */
+    atomic_thread_fence(memory_order_release);
+    *member->next = books[member->sequence & 1];
     member->next->renames = 0; /* of one commit only */
     member->next->part = 0;
     return member->next;
@@ -83,7 +85,11 @@ static int redo_renames(struct segment *segment, unsigned number,
 
         from[FILE_NAME_MOST - 1] = to[FILE_NAME_MOST - 1] = '\0';
         WEIR_POINT("queue.redo.rename");
-        if (rename(from, to) == 0 || (again && errno == ENOENT) || code < 0)
+        if (rename(from, to) == 0 || (again && errno == ENOENT)) {
+            sinks_note_folder(segment, to);
+            continue;
+        }
+        if (code < 0)
             continue;
         code = error_sys(err, -errno, "cannot rename '%.300s' to '%.300s'",
                          from, to);
@@ -141,7 +147,7 @@ static void keep_leased(struct member *member)
 
 static void set_txn(struct member *member, enum txn_state state)
 {
-    atomic_store_explicit(&member->head->txn, txn_of(state, member->book),
+    atomic_store_explicit(&member->head->txn, txn_of(state, member->sequence),
                           memory_order_release);
 }
 
@@ -176,7 +182,7 @@ int turn_commit(struct member *member, const struct append *append,
     }
     misbehave(member, false);
     WEIR_POINT("queue.commit.before");
-    member->book = 1 - member->book;
+    member->sequence++;
     member->next = NULL;
     set_txn(member, TXN_COMMITTED);
     WEIR_POINT("queue.commit.word");

@@ -39,6 +39,7 @@ struct segment {
     struct sink_head *sinks;
     struct store store;
     struct lives *lives; /* without an owner: what this process has of it */
+    int sinks_log;       /* of a run with a journal: sink.c; 0: none */
 };
 
 struct member {
@@ -49,7 +50,7 @@ struct member {
     unsigned in_count, out_count; /* as in the head; this thread writes both */
     bool open;                    /* TXN is OPEN */
     struct book *next;            /* the book of the next commit, or NULL */
-    unsigned book;                /* index of the one that counts */
+    uint32_t sequence;            /* of TXN: of the last commit */
     unsigned rotate; /* which of several queues is looked at first */
     uint32_t spin;
     bool listed; /* some queue may have this member among its sleepers */
@@ -205,6 +206,17 @@ int commit_redo(struct segment *segment, unsigned number, unsigned in_count,
 int sink_write(struct member *member, const struct append *append,
                weir_error *err);
 void sink_committed(struct member *member);
+/* For a snapshot: the locks of the registry and of one file, bounded. */
+int sinks_registry_lock(struct segment *segment, int64_t deadline_ns);
+void sinks_registry_unlock(struct segment *segment);
+int sink_lock_until(struct segment *segment, unsigned sink,
+                    int64_t deadline_ns);
+/* Of a new segment: the file at @sink, as it was. */
+struct saved_sink;
+int sink_restore(struct segment *segment, unsigned sink,
+                 const struct saved_sink *saved, weir_error *err);
+/* A name of a run with a journal was changed to @to: its folder is noted. */
+void sinks_note_folder(struct segment *segment, const char *to);
 /* The file of a dead member: its length follows from the commit, or nothing
  * does. */
 int sink_settle(struct segment *segment, unsigned number);

@@ -28,7 +28,7 @@
 #include "shm/shm.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x315765697253656d) /* changes with version */
-enum { SEGMENT_VERSION = 3, CACHE_LINE = 64 };
+enum { SEGMENT_VERSION = 4, CACHE_LINE = 64 };
 
 /* ------------------------------------------------------------- a slot ---- */
 
@@ -132,9 +132,11 @@ enum closed { CLOSED_NOT = 0, CLOSED_DRAIN = 1, CLOSED_NOW = 2 };
 
 /* ----------------------------------------------------------- a member ---- */
 
-/* member.txn = state | book << 8. The book index changes in the one commit
- * store only: that store makes "inputs done, outputs exist, this is the new
- * book" true in one go. */
+/* member.txn = state | sequence << 8. The sequence goes up by one in the one
+ * commit store only, and its last bit is the index of the book that counts: so
+ * that store makes "inputs done, outputs exist, this is the new book" true in
+ * one go. Who reads the same word twice knows that there was no commit between
+ * (snapshot.c): it would take 2^24 of them to come round. */
 enum txn_state { TXN_IDLE = 0, TXN_OPEN = 1, TXN_COMMITTED = 2 };
 
 enum member_state {
@@ -187,11 +189,15 @@ enum { REFS_IN = 0, REFS_OUT = 1 };
 #define RENAMES_SIZE ((uint64_t)RENAME_MOST * 2 * FILE_NAME_MOST)
 
 /* A file that is appended to; one lock for its length. */
-enum { SINK_EMPTY = 0, SINK_NAMED = 1 };
+enum {
+    SINK_EMPTY = 0,
+    SINK_NAMED = 1,
+    SINK_FOLDER = 2, /* no file: a folder in which names were changed */
+};
 
 struct sink_head {
     struct lock lock;
-    _Atomic uint32_t state;  /* SINK_NAMED, stored last: all else is there */
+    _Atomic uint32_t state;  /* stored last: all else is there */
     uint32_t group;          /* whose: a stage's number */
     _Atomic uint64_t length; /* committed; bytes beyond it do not count */
     _Atomic uint64_t intent; /* more than length: bytes up to here may be those
@@ -216,9 +222,11 @@ struct segment_head {
     uint64_t refs_at, renames_at;
     uint64_t pid_space; /* of all its members, when it has no owner: a file of
                          * strangers (strangers.h); else 0 */
-    struct lock sinks_lock;    /* held to give a file its entry */
-    _Atomic uint32_t broken;   /* a damage was found: nothing goes on */
-    _Atomic uint32_t stopping; /* sources end */
+    struct lock sinks_lock;        /* held to give a file its entry */
+    _Atomic uint32_t broken;       /* a damage was found: nothing goes on */
+    _Atomic uint32_t stopping;     /* sources end */
+    uint32_t journaled;            /* constant: a journal is kept; see sink.c */
+    _Atomic uint32_t folders_lost; /* more folders than entries */
     struct store_head store;
 };
 
@@ -253,9 +261,9 @@ static inline uint32_t reference_slot(uint64_t ref)
     return (uint32_t)ref;
 }
 
-static inline uint32_t txn_of(enum txn_state state, unsigned book)
+static inline uint32_t txn_of(enum txn_state state, uint32_t sequence)
 {
-    return (uint32_t)state | book << 8;
+    return (uint32_t)state | sequence << 8;
 }
 
 static inline enum txn_state txn_state(uint32_t txn)
@@ -263,9 +271,14 @@ static inline enum txn_state txn_state(uint32_t txn)
     return (enum txn_state)(txn & 0xff);
 }
 
+static inline uint32_t txn_sequence(uint32_t txn)
+{
+    return txn >> 8;
+}
+
 static inline unsigned txn_book(uint32_t txn)
 {
-    return (txn >> 8) & 1;
+    return txn_sequence(txn) & 1;
 }
 
 #endif

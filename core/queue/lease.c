@@ -18,7 +18,8 @@ void turn_open(struct member *member)
 {
     if (member->open)
         return;
-    atomic_store_explicit(&member->head->txn, txn_of(TXN_OPEN, member->book),
+    atomic_store_explicit(&member->head->txn,
+                          txn_of(TXN_OPEN, member->sequence),
                           memory_order_release);
     member->open = true;
     WEIR_POINT("queue.turn.open");

@@ -9,9 +9,11 @@ libweir_internal_la_SOURCES += \
 	%D%/pick.c \
 	%D%/queue.c %D%/queue.h \
 	%D%/recover.c \
+	%D%/restore.c \
 	%D%/segment.c \
 	%D%/sink.c \
 	%D%/slots.c \
+	%D%/snapshot.c %D%/snapshot.h \
 	%D%/stage.c \
 	%D%/strangers.c %D%/strangers.h \
 	%D%/wake.c \

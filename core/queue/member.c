@@ -28,7 +28,7 @@ static int bind_member(struct segment *segment, unsigned number,
     member->number = number;
     member->in = member_refs(segment, number, REFS_IN);
     member->out = member_refs(segment, number, REFS_OUT);
-    member->book = txn_book(atomic_load(&head->txn));
+    member->sequence = txn_sequence(atomic_load(&head->txn));
     member->sink_fd = -1;
     atomic_store(&head->in_count, 0);
     atomic_store(&head->out_count, 0);
@@ -91,7 +91,7 @@ void member_leave(struct member **member)
     member_produce_end(m->segment, m->number);
     m->listed |= atomic_load(&m->head->bell) != 0;
     member_unlist(m, NULL, 0);
-    atomic_store(&m->head->txn, txn_of(TXN_IDLE, m->book));
+    atomic_store(&m->head->txn, txn_of(TXN_IDLE, m->sequence));
     atomic_store(&m->head->state, MEMBER_EMPTY);
     atomic_store(&m->head->process, 0);
     if (m->segment->lives != NULL)

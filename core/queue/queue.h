@@ -60,6 +60,7 @@ struct segment_plan {
     unsigned queue_count;
     unsigned member_count;
     unsigned sink_count;
+    bool journaled; /* of a run with a journal: files are noted (sink.c) */
 };
 
 int segment_create(const struct segment_plan *plan, struct segment **out,
@@ -248,11 +249,15 @@ int turn_unclaim(struct member *member, const struct room *rooms,
 /* What a payload of @size with @attrs_size of attributes is charged. */
 uint64_t queue_charge(uint64_t size, uint64_t attrs_size);
 
+/* Whether a worker number has given all it had. At a stop it gives no more,
+ * and has not: a run that goes on later begins there. */
+enum ended { ENDED_NOT = 0, ENDED_ALL = 1, ENDED_STOPPED = 2 };
+
 /* What a commit makes true besides the slots: all absolute. */
 struct book {
     uint8_t cursor[CURSOR_MOST];
     uint32_t cursor_size;
-    uint32_t ended;     /* this worker number has given all it had */
+    uint32_t ended;     /* enum ended */
     uint32_t saved;     /* which state file counts: 0 none, 1, 2 */
     uint32_t renames;   /* how many of member.renames this commit does */
     uint64_t ordinal;   /* items made by a source so far */

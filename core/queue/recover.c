@@ -100,7 +100,7 @@ static int clear_member(struct segment *segment, unsigned number)
     atomic_store(&head->hand, 0);
     atomic_store(&head->waiting, 0);
     atomic_store(&head->txn,
-                 txn_of(TXN_IDLE, txn_book(atomic_load(&head->txn))));
+                 txn_of(TXN_IDLE, txn_sequence(atomic_load(&head->txn))));
     WEIR_POINT("queue.recover.idle");
     atomic_store(&head->in_count, 0);
     atomic_store(&head->out_count, 0);

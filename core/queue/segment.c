@@ -119,6 +119,7 @@ void segment_plan_head(struct segment_head *head, uint64_t *queues_end,
     head->member_count = plan->member_count;
     head->queue_count = plan->queue_count;
     head->sink_count = plan->sink_count;
+    head->journaled = plan->journaled;
     plan_members(head, &at);
     head->queues_at = take(&at, plan->queue_count * sizeof(struct queue_head));
     *queues_end = at;

@@ -34,6 +34,7 @@
 
 #include "base/base.h"
 #include "queue/internal.h"
+#include "queue/snapshot.h"
 
 /* ----------------------------------------------------------------- lock ----
  */
@@ -68,13 +69,18 @@ static int rebuild_sink(void *arg)
     return 0;
 }
 
-static int sink_lock(struct segment *segment, unsigned sink)
+int sink_lock_until(struct segment *segment, unsigned sink, int64_t deadline_ns)
 {
     struct sink_at at = { segment, sink };
+    int code = lock_take_until(&segment->sinks[sink].lock, deadline_ns,
+                               rebuild_sink, &at);
 
-    if (lock_take(&segment->sinks[sink].lock, rebuild_sink, &at) < 0)
-        return segment_damaged(segment);
-    return 0;
+    return code == WEIR_EBROKEN ? segment_damaged(segment) : code;
+}
+
+static int sink_lock(struct segment *segment, unsigned sink)
+{
+    return sink_lock_until(segment, sink, FOREVER);
 }
 
 /* ------------------------------------------------------- which file it is ----
@@ -136,6 +142,176 @@ static int nothing_to_rebuild(void *arg)
     return 0; /* an entry counts when its state is stored, which is last */
 }
 
+int sinks_registry_lock(struct segment *segment, int64_t deadline_ns)
+{
+    int code = lock_take_until(&segment->head->sinks_lock, deadline_ns,
+                               nothing_to_rebuild, NULL);
+
+    return code == WEIR_EBROKEN ? segment_damaged(segment) : code;
+}
+
+void sinks_registry_unlock(struct segment *segment)
+{
+    lock_give(&segment->head->sinks_lock);
+}
+
+/* ------------------------------------------------------ of a run's journal
+ * ----
+ *
+ * A file that is appended to for the first time between two checkpoints stands
+ * in none of them: after a crash nobody would know where to cut it. So it is
+ * noted in a log of its own, on disk before the entry counts, and so before a
+ * byte is written. Once for each file, under the registry's lock. Who dies
+ * behind the note has named no file, and the next one notes it again: the first
+ * note of a file counts. A note is counted, and hashed: half of one is none.
+ */
+#define LOG_MAGIC UINT32_C(0x316b7377) /* "wsk1" */
+
+void segment_set_sinks_log(struct segment *segment, int fd)
+{
+    segment->sinks_log = fd;
+}
+
+static int log_sink(const struct segment *segment, const struct sink_head *sink)
+{
+    CLEANUP_BUF struct buf note = { 0 }, body = { 0 };
+    ssize_t put;
+
+    if (segment->head->journaled == 0 || segment->sinks_log <= 0)
+        return 0;
+    buf_u32(&body, sink->group);
+    buf_u64(&body, sink->dev);
+    buf_u64(&body, sink->ino);
+    buf_u64(&body, sink->born);
+    buf_u64(&body, atomic_load(&sink->length));
+    buf_counted(&body, sink->path, strlen(sink->path));
+    buf_u32(&note, LOG_MAGIC);
+    buf_u64(&note, hash_bytes(body.data, body.size, LOG_MAGIC));
+    buf_counted(&note, body.data, body.size);
+    if (body.failed || note.failed)
+        return WEIR_ENOMEM;
+    do {
+        put = write(segment->sinks_log, note.data, note.size);
+    } while (put < 0 && errno == EINTR);
+    if (put != (ssize_t)note.size)
+        return put < 0 ? -errno : -ENOSPC;
+    WEIR_POINT("queue.sink.logged");
+    return fdatasync(segment->sinks_log) < 0 ? -errno : 0;
+}
+
+static int read_note(struct reader *in, struct snapshot *out)
+{
+    struct saved_sink *sink = VEC_ADD(&out->sinks);
+
+    if (sink == NULL)
+        return WEIR_ENOMEM;
+    sink->group = read_u32(in);
+    sink->dev = read_u64(in);
+    sink->ino = read_u64(in);
+    sink->born = read_u64(in);
+    sink->length = read_u64(in);
+    sink->path = strdup(read_text(in));
+    return sink->path != NULL ? 0 : WEIR_ENOMEM;
+}
+
+int sinks_log_read(int fd, struct snapshot *out, weir_error *err)
+{
+    CLEANUP_BUF struct buf all = { 0 };
+    int code = fd_slurp(fd, &all, 64 << 20);
+
+    for (size_t at = 0; code == 0 && at < all.size;) {
+        struct reader in = { .data = all.data + at, .size = all.size - at };
+        uint32_t magic = read_u32(&in);
+        uint64_t hash = read_u64(&in);
+        size_t size = 0;
+        const char *body = read_counted(&in, &size);
+
+        if (in.bad || magic != LOG_MAGIC ||
+            hash != hash_bytes(body, size, LOG_MAGIC)) {
+            at++;
+            continue;
+        }
+        at += in.at;
+        code = read_note(&(struct reader){ .data = body, .size = size }, out);
+    }
+    return code < 0 ? error_sys(err, code,
+                                "cannot read which files the run "
+                                "appended to")
+                    : 0;
+}
+
+int sink_restore(struct segment *segment, unsigned sink,
+                 const struct saved_sink *saved, weir_error *err)
+{
+    struct sink_head *head = &segment->sinks[sink];
+
+    if (sink >= segment->sink_count)
+        return error_set(err, WEIR_EFULL, "too many files were appended to");
+    head->group = saved->group;
+    head->dev = saved->dev;
+    head->ino = saved->ino;
+    head->born = saved->born;
+    atomic_store(&head->length, saved->length);
+    snprintf(head->path, sizeof head->path, "%s", saved->path);
+    atomic_store(&head->state, SINK_NAMED);
+    return 0;
+}
+
+int saved_sink_look(const struct saved_sink *sink, uint64_t *size_out)
+{
+    struct identity id;
+    int code = identify(AT_FDCWD, sink->path, AT_SYMLINK_NOFOLLOW, &id);
+
+    if (code < 0)
+        return code;
+    *size_out = id.size;
+    return sink->dev == id.dev && sink->ino == id.ino &&
+           (sink->born == id.born || sink->born == 0 || id.born == 0);
+}
+
+static bool is_folder(const struct sink_head *sink, const char *path,
+                      size_t size)
+{
+    return atomic_load(&sink->state) == SINK_FOLDER &&
+           strncmp(sink->path, path, size) == 0 && sink->path[size] == '\0';
+}
+
+/* Under the registry's lock. */
+static void add_folder(struct segment *segment, const char *path, size_t size)
+{
+    for (unsigned i = 0; i < segment->sink_count; i++) {
+        struct sink_head *sink = &segment->sinks[i];
+
+        if (is_folder(sink, path, size))
+            return;
+        if (atomic_load(&sink->state) != SINK_EMPTY)
+            continue;
+        memcpy(sink->path, path, size);
+        sink->path[size] = '\0';
+        atomic_store(&sink->state, SINK_FOLDER);
+        return;
+    }
+    atomic_store(&segment->head->folders_lost, 1);
+}
+
+/* The journal syncs it before the checkpoint that builds on the new name. */
+void sinks_note_folder(struct segment *segment, const char *to)
+{
+    const char *slash = strrchr(to, '/');
+    size_t size = slash == NULL || slash == to ? 1 : (size_t)(slash - to);
+
+    if (segment->head->journaled == 0 || slash == NULL ||
+        size >= FILE_NAME_MOST)
+        return;
+    for (unsigned i = 0; i < segment->sink_count; i++)
+        if (is_folder(&segment->sinks[i], to, size))
+            return;
+    if (sinks_registry_lock(segment, FOREVER) < 0)
+        return;
+    add_folder(segment, to, size);
+    sinks_registry_unlock(segment);
+}
+
 /* What register_sink is to find. */
 struct wanted {
     unsigned group;
@@ -151,7 +327,8 @@ static bool is_sink(const struct sink_head *sink, unsigned group,
            is_file(sink, id);
 }
 
-static int name_sink(struct sink_head *sink, const struct wanted *wanted)
+static int name_sink(struct segment *segment, struct sink_head *sink,
+                     const struct wanted *wanted)
 {
     const struct identity *id = wanted->id;
     char link[64];
@@ -169,6 +346,9 @@ static int name_sink(struct sink_head *sink, const struct wanted *wanted)
     atomic_store(&sink->intent, 0);
     atomic_store(&sink->length, id->size);
     WEIR_POINT("queue.sink.filled");
+    size = log_sink(segment, sink);
+    if (size < 0)
+        return (int)size;
     atomic_store(&sink->state, SINK_NAMED);
     return 0;
 }
@@ -255,10 +435,13 @@ static int find_sink(struct segment *segment, const struct wanted *wanted,
         return error_set(err, WEIR_EFULL,
                          "%u files are appended to already, and no more can be",
                          count);
-    code = name_sink(&segment->sinks[*sink_out], wanted);
+    code = name_sink(segment, &segment->sinks[*sink_out], wanted);
     if (code < 0)
         return error_sys(err, code,
-                         "cannot see which file this is (is /proc there?)");
+                         segment->head->journaled != 0
+                             ? "cannot note in the journal which file this is"
+                             : "cannot see which file this is (is /proc "
+                               "there?)");
     return 0;
 }
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * restore.c - a snapshot into a new segment. Runs in the supervisor, before
+ * anybody else has the segment: so without locks, but for the store's.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/base.h"
+#include "queue/internal.h"
+#include "queue/snapshot.h"
+
+static int fill_payload(struct segment *segment, struct slot *slot,
+                        const struct saved_slot *saved, const char *bytes)
+{
+    _Atomic uint32_t *punch =
+        &segment->members[segment->member_count - 1].punch;
+    size_t taken = saved->size <= SLOT_INLINE ? saved->size : 0;
+    void *to = slot->data;
+    int code;
+
+    if (saved->size > SLOT_INLINE) {
+        code = store_take(&segment->store, saved->size, &slot->chunk,
+                          &slot->chunk_ref, punch);
+        if (code < 0)
+            return code;
+        to = chunk_data(&segment->store, slot->chunk);
+    }
+    if (saved->size > 0)
+        memcpy(to, bytes, saved->size);
+    to = slot->data + SLOT_INLINE - saved->attrs_size;
+    if (saved->attrs_size > SLOT_INLINE - taken) {
+        code = store_take(&segment->store, saved->attrs_size,
+                          &slot->attrs_chunk, &slot->attrs_ref, punch);
+        if (code < 0)
+            return code;
+        to = chunk_data(&segment->store, slot->attrs_chunk);
+    }
+    if (saved->attrs_size > 0)
+        memcpy(to, bytes + saved->size, saved->attrs_size);
+    return 0;
+}
+
+static int restore_slot(struct segment *segment, const struct snapshot *from,
+                        const struct saved_slot *saved, weir_error *err)
+{
+    struct queue *queue = segment_queue(segment, saved->queue);
+    uint64_t charge = queue_charge(saved->size, saved->attrs_size);
+    struct slot *slot;
+    uint32_t number;
+    int code;
+
+    if (queue == NULL || saved->attrs_size > ATTRS_MOST ||
+        saved->at + saved->size + saved->attrs_size > from->data.size)
+        return error_set(err, WEIR_EINVAL, "an item of no queue");
+    if (!queue_fits(queue, 1, charge))
+        return error_set(err, WEIR_EFULL,
+                         "a queue is smaller than what stood in it");
+    number = queue->free[--queue->head->free_count];
+    slot = &queue->slots[number];
+    slot->size = saved->size;
+    slot->attrs_size = (uint16_t)saved->attrs_size;
+    slot->root = saved->root;
+    slot->path = saved->path;
+    slot->skip = saved->skip;
+    slot->skip_hash = saved->skip_hash;
+    slot->attempt = (uint16_t)saved->attempt;
+    slot->cause = (uint8_t)saved->cause;
+    slot->cause_code = saved->cause_code;
+    atomic_store(&slot->marked, saved->marked);
+    code = fill_payload(segment, slot, saved, from->data.data + saved->at);
+    if (code < 0)
+        return error_set(err, code, "the items that stood in the queues: %s",
+                         weir_strerror(code));
+    queue->head->bytes += charge;
+    queue->head->staged++;
+    return queue_publish(queue, number);
+}
+
+/* Positions begin so that the tail tells how many were ever published. */
+static int set_positions(struct segment *segment, const struct snapshot *from,
+                         weir_error *err)
+{
+    for (unsigned i = 0; i < segment->queue_count; i++) {
+        struct queue_head *head = segment->queues[i].head;
+        uint64_t count = 0, published = from->published.at[i];
+
+        for (size_t k = 0; k < from->slots.count; k++)
+            count += from->slots.at[k].queue == i;
+        if (published < count || published >= POSITION_START / 2)
+            return error_set(err, WEIR_EINVAL, "the count of a queue is wrong");
+        head->head = head->tail = POSITION_START + published - count;
+    }
+    return 0;
+}
+
+static void restore_book(struct member_head *head, const struct book *from)
+{
+    struct book *book = &head->books[0];
+
+    *book = *from;
+    book->ended = from->ended == ENDED_ALL;
+    book->renames = 0; /* they are done by now */
+    book->part = 0;    /* it stands in the slot */
+    atomic_store(&head->txn, txn_of(TXN_IDLE, 0));
+}
+
+int segment_restore(struct segment *segment, const struct snapshot *snapshot,
+                    weir_error *err)
+{
+    int code = 0;
+
+    if (snapshot->published.count != segment->queue_count ||
+        snapshot->books.count != segment->member_count)
+        return error_set(err, WEIR_EINVAL, "another number of queues");
+    code = set_positions(segment, snapshot, err);
+    for (size_t i = 0; i < snapshot->slots.count && code == 0; i++)
+        code = restore_slot(segment, snapshot, &snapshot->slots.at[i], err);
+    for (unsigned i = 0; i < segment->member_count && code == 0; i++)
+        restore_book(member_at(segment, i), &snapshot->books.at[i]);
+    for (unsigned i = 0; i < snapshot->sinks.count && code == 0; i++)
+        code = sink_restore(segment, i, &snapshot->sinks.at[i], err);
+    return code;
+}
