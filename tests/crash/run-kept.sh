@@ -29,8 +29,8 @@ stages:
       with: { file: open } }
 YAML
 awk 'BEGIN { for (i = 0; i < 600; i++) print i % 2 ? "bad" : "good", i }' >input
-grep good input >good
-grep bad input >bad
+grep good input >want.good
+grep bad input >want.bad
 
 kept_rows() {
     weir failed --list kept 2>failed.err |
@@ -48,10 +48,10 @@ at() {
     unset WEIR_FAULT
     exits 1 "killed at $1: the run ends"
     sort out >sorted
-    sort good | diff - sorted >diff.log
+    sort want.good | diff - sorted >diff.log
     is 'what is good came once' "$(wc -l <diff.log)" 0
     kept_rows >rows
-    sort bad | diff - rows >diff.log
+    sort want.bad | diff - rows >diff.log
     is 'what failed has one row each' "$(wc -l <diff.log)" 0
     : >open
     WEIR_FAULT=$1
@@ -60,7 +60,7 @@ at() {
     unset WEIR_FAULT
     exits 0 'the replay ends'
     sort out >sorted
-    sort bad | diff - sorted >diff.log
+    sort want.bad | diff - sorted >diff.log
     is 'each is replayed once' "$(wc -l <diff.log)" 0
     is 'and known to be' "$(kept_rows | wc -l)" 0
 }
@@ -80,7 +80,7 @@ like 'is told' err 'the process that keeps failed items was killed by SIGKILL ag
 
 # Anybody, at random.
 awk 'BEGIN { for (i = 0; i < 12000; i++) print i % 2 ? "bad" : "good", i }' >input
-grep bad input | sort >bad
+grep bad input | sort >want.bad
 kills=20
 long && kills=500
 has_runner() {
@@ -107,13 +107,13 @@ while [ $done_kills -lt $kills ] && [ $((seed - ${SEED:-0})) -lt 100 ]; do
     under_fire sh -c 'exec weir run --quiet --keep-failed=kept gate.yaml <input'
     exits 1 "a run under fire ($killed killed)"
     kept_rows >rows
-    sort bad | diff - rows >diff.log
+    sort want.bad | diff - rows >diff.log
     is 'each has one row' "$(wc -l <diff.log)" 0
     : >open
     under_fire weir replay --quiet kept
     exits 0 "a replay under fire ($killed killed)"
     sort out >sorted
-    sort bad | diff - sorted >diff.log
+    sort want.bad | diff - sorted >diff.log
     is 'each is replayed once' "$(wc -l <diff.log)" 0
 done
 is 'enough were killed' "$((done_kills >= kills))" 1
