@@ -133,7 +133,10 @@ static int read_all(struct reading *reading, struct nursery **nursery,
     int code = 0;
 
     if (job_text_read(reading)) {
-        if (reading->job->stages.count > 0)
+        if (reading->options->arrange && reading->code == 0)
+            code = reading->options->arrange(reading->job,
+                                             reading->options->arg);
+        if (code == 0 && reading->job->stages.count > 0)
             code = job_load(reading, nursery, bound, err);
         if (code == 0 && reading->code == 0)
             job_text_judge(reading);

@@ -148,6 +148,9 @@ struct job_options {
     /* Called in the nursery after all stages are bound, before workers. */
     int (*bound)(void *bound, void *arg);
     void *arg;
+    /* The file was read, nothing is bound: changes values, for another run than
+     * its author's. 0, or a code that job_open returns. */
+    int (*arrange)(struct job *job, void *arg);
     bool inline_only;        /* no nursery: load plugins in this process */
     int64_t load_timeout_ns; /* for loading and checking; 0: 10 s */
 };

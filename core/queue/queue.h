@@ -269,6 +269,7 @@ struct book {
     uint64_t done, failed, skipped; /* items settled by this worker number */
     uint64_t emitted, dropped;      /* outputs given on; to `drop` */
     uint64_t retried;               /* attempts that were not the last */
+    uint64_t digest; /* of what was emitted, in any order; where it is wanted */
 };
 
 /* The book of the next commit: a copy of the current one, to be changed. */

@@ -43,6 +43,7 @@ static void add_member(struct supervisor *sup, unsigned member,
     out->given += book->emitted;
     out->dropped += book->dropped;
     out->retried += book->retried;
+    out->digest += book->digest;
     out->busy_ns += (int64_t)sample.busy_ns;
     out->starved_ns += (int64_t)sample.starved_ns;
     out->blocked_ns += (int64_t)sample.blocked_ns;

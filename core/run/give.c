@@ -48,7 +48,7 @@ int give_drop(struct host *host)
 {
     give_close_reserved(host);
     forget_from(host, host->first_record);
-    host->given = host->dropped = 0;
+    host->given = host->dropped = host->digest = 0;
     count_needs(host);
     return turn_drop_from(host->member, host->first);
 }
@@ -102,6 +102,15 @@ bool give_is_much(const struct host *host)
 
 /* ----------------------------------------------------------- one more ---- */
 
+/* A sum, so that the order does not count. */
+static uint64_t digest_of(const struct record *record)
+{
+    const void *data = record->pass ? record->of->data : record->data;
+
+    return hash_mix(hash_bytes(data, record->size, 0),
+                    (uint64_t)(record->output + 1));
+}
+
 static int note(struct host *host, const struct record *record)
 {
     const post_places *places = room_places(host, record->output);
@@ -115,6 +124,8 @@ static int note(struct host *host, const struct record *record)
             host->dropped++;
         else
             host->given++;
+    if (host->post->digests && record->output != OUTPUT_KEPT)
+        host->digest += digest_of(record);
     host->seen++;
     host->attrs_used = true;
     return 0;

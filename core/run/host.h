@@ -111,7 +111,7 @@ struct host {
     VEC(struct record) records;
     struct need *needs; /* PRIVATE: of all records; one for each queue */
     unsigned refs;      /* and how many references */
-    uint64_t given, dropped;
+    uint64_t given, dropped, digest;
     post_places failed_places; /* where failed items go; none: the report */
     post_places kept_places;   /* and who keeps them; none: nobody */
 

@@ -287,6 +287,7 @@ static int add_post_outputs(const struct plan *plan,
                        : place_of(plan, post, stage->failed);
     post->kept = kept_place(plan, post);
     post->replays = plan->replays;
+    post->digests = plan->digests;
     return 0;
 }
 

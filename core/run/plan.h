@@ -22,7 +22,7 @@ struct plan {
     unsigned workers;  /* all of them: members 0 .. workers - 1 */
     unsigned reader, writer, reporter, members; /* member numbers; how many */
     unsigned keeper, feeder; /* with plan_keep; else no member has it */
-    bool replays;
+    bool replays, digests;
     unsigned sinks;
 };
 

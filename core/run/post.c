@@ -26,6 +26,7 @@ int post_write(const struct post *post, struct buf *out)
     buf_u32(out, post->report);
     buf_u32(out, (uint32_t)post->failed);
     buf_u32(out, post->kept);
+    buf_u32(out, post->digests);
     buf_u32(out, post->replays);
     buf_u32(out, (uint32_t)post->queues.count);
     for (size_t i = 0; i < post->queues.count; i++) {
@@ -108,6 +109,7 @@ int post_read(const void *data, size_t size, struct post *out)
     out->report = read_u32(&in);
     out->failed = (int)read_u32(&in);
     out->kept = read_u32(&in);
+    out->digests = read_u32(&in) != 0;
     out->replays = read_u32(&in) != 0;
     code = read_queues(&in, out);
     if (code == 0)

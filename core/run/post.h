@@ -42,6 +42,7 @@ struct post {
     VEC(post_places) outputs;
     int failed;    /* as outputs; or POST_REPORT */
     unsigned kept; /* 1 + the queue of items to be kept, in the post; 0: none */
+    bool digests;  /* what is given is added up, to be compared */
     bool replays;  /* items that were kept are fed anew */
     uint64_t from_capacity; /* of all of them */
     uint64_t from_bytes;

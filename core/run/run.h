@@ -43,9 +43,10 @@ struct run_options {
     bool json;   /* notes are JSON objects, one a line */
     bool screen; /* notes is a terminal on which the cursor may move */
     bool colour;
-    int input;  /* `from: stdin` reads here */
-    int output; /* `to: stdout` writes here, and nothing else does */
-    int notes;  /* progress, log lines; -1: none */
+    bool digests; /* run_stage.digest is wanted; costs a look at each byte */
+    int input;    /* `from: stdin` reads here */
+    int output;   /* `to: stdout` writes here, and nothing else does */
+    int notes;    /* progress, log lines; -1: none */
     const struct run_folder *folder; /* locked, of a run that keeps a journal;
                                       * NULL: it keeps none */
     const struct run_keep *keep;     /* NULL: failed items are reported only */
@@ -73,6 +74,7 @@ struct run_stage {
     uint64_t given;   /* outputs, a copy for each place */
     uint64_t dropped; /* to `drop` */
     uint64_t retried; /* attempts that were not the last */
+    uint64_t digest;  /* of the bytes of all outputs, in any order */
     uint64_t deaths;  /* workers that ended otherwise than by themselves */
     int64_t busy_ns, starved_ns, blocked_ns; /* of all workers together */
     int64_t memory_bytes;                    /* most of one worker */

@@ -29,14 +29,20 @@ int host_refuse(struct host *host, int code, const char *format, ...)
 
 /* ------------------------------------------------------------- cursor ---- */
 
+static void count_outputs(struct host *host, struct book *book)
+{
+    book->emitted += host->given;
+    book->dropped += host->dropped;
+    book->digest += host->digest;
+    host->given = host->dropped = host->digest = 0;
+}
+
 /* Outputs so far are behind us: they stay staged, whatever comes. */
 static void pass_outputs(struct host *host)
 {
     struct book *book = turn_book(host->member);
 
-    book->emitted += host->given;
-    book->dropped += host->dropped;
-    host->given = host->dropped = 0;
+    count_outputs(host, book);
     host->first = turn_staged(host->member);
     give_forget(host);
 }
@@ -118,13 +124,6 @@ void host_begin(struct host *host, enum phase phase, struct item *item)
     host->seen = host->hash = 0;
     host->skip = item->skip;
     host->skip_hash = item->skip_hash;
-}
-
-static void count_outputs(struct host *host, struct book *book)
-{
-    book->emitted += host->given;
-    book->dropped += host->dropped;
-    host->given = host->dropped = 0;
 }
 
 static int settle_item(struct host *host, unsigned retried)

@@ -277,6 +277,7 @@ static int start(struct supervisor *sup, weir_error *err)
     const struct run_keep *keep = sup->options->keep;
     int code = plan_init(&sup->plan, sup->job, sup->options->input, err);
 
+    sup->plan.digests = sup->options->digests;
     if (code == 0 && keep != NULL)
         code = plan_keep(&sup->plan, keep->replay != NULL, err);
     if (code == 0)

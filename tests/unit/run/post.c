@@ -16,6 +16,7 @@ static struct post sample(void)
                          .report = 4,
                          .failed = 1,
                          .kept = 2,
+                         .digests = true,
                          .replays = true,
                          .from_capacity = 128,
                          .from_bytes = UINT64_C(1) << 40 };
@@ -46,6 +47,7 @@ START_TEST(written_is_read)
     ck_assert_uint_eq(got.retries, 9);
     ck_assert_int_eq(got.failed, 1);
     ck_assert_uint_eq(got.kept, 2);
+    ck_assert(got.digests);
     ck_assert(got.replays);
     ck_assert_uint_eq(got.queues.count, 2);
     ck_assert_str_eq(got.queues.at[1].name, "bad");
