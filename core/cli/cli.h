@@ -83,6 +83,7 @@ extern const struct command cmd_put;
 extern const struct command cmd_queues;
 extern const struct command cmd_replay;
 extern const struct command cmd_run;
+extern const struct command cmd_torture;
 
 /* main.c: ends with NULL. */
 extern const struct command *const commands[];

@@ -17,6 +17,7 @@ bin_PROGRAMS += %D%/weir
 	%D%/cmd_queues.c \
 	%D%/cmd_replay.c \
 	%D%/cmd_run.c \
+	%D%/cmd_torture.c \
 	%D%/complete.c \
 	%D%/debugger.c %D%/debugger.h \
 	%D%/job_end.c %D%/job_end.h \

@@ -37,6 +37,10 @@ libweir_internal_la_SOURCES += \
 	%D%/source.c \
 	%D%/stop.c \
 	%D%/supervisor.c %D%/supervisor.h \
+	%D%/torture.c %D%/torture.h \
+	%D%/torture_hand.c \
+	%D%/torture_run.c \
+	%D%/torture_same.c \
 	%D%/turns.c \
 	%D%/worker.c %D%/worker.h \
 	%D%/writer.c

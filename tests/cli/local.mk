@@ -27,10 +27,12 @@ cli_tests = \
 	%D%/run-refused.sh \
 	%D%/run-signals.sh \
 	%D%/run-sizes.sh \
-	%D%/run-state.sh
+	%D%/run-state.sh \
+	%D%/torture.sh
 TESTS += $(cli_tests)
-LONG_TESTS += %D%/run-sizes.sh
+LONG_TESTS += %D%/run-sizes.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
-	%D%/plugins/try.c
+	%D%/plugins/try.c \
+	%D%/plugins/unsafe.c
