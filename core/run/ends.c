@@ -46,6 +46,7 @@ static _Noreturn void child(struct supervisor *sup, struct end *end, int fd)
                                .capacity = sup->plan.queues.at[number].capacity,
                                .bytes = sup->plan.queues.at[number].bytes,
                                .report = sup->plan.report,
+                               .kept = sup->plan.kept,
                                .fd = fd,
                                .news = sup->news_out,
                                .stop_fd = sup->stop_fd,

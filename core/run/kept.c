@@ -165,6 +165,19 @@ static int failed_attrs(struct host *host, struct kept_note *note,
     return code;
 }
 
+int kept_about_source(struct buf *attrs, unsigned stage, const char *class,
+                      const char *why)
+{
+    struct kept_note note = { .kind = KEPT_FAILED,
+                              .stage = stage,
+                              .attempts = 1,
+                              .at_ns = wall_clock(),
+                              .class = class,
+                              .why = why };
+
+    return add_note(attrs, &note);
+}
+
 /* Of a source no item is kept, and it does not wait: what there is no room for
  * is in the report alone. */
 static int tell_of_source(struct host *host, const struct buf *attrs)

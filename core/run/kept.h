@@ -47,6 +47,10 @@ int kept_write(struct buf *out, const struct kept_note *note);
 /* Texts point into the message. 0 or WEIR_EBROKEN. */
 int kept_read(const void *data, size_t size, struct kept_note *out);
 
+/* As the attributes of an item that there never was. */
+int kept_about_source(struct buf *attrs, unsigned stage, const char *class,
+                      const char *why);
+
 /* Attributes of an item that is fed: its own and its id. WEIR_ETOOBIG. */
 int kept_feed(struct buf *attrs, uint64_t root, uint64_t path);
 /* Takes all of this away again. */

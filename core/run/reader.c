@@ -16,6 +16,7 @@
 
 #include "run/failure.h"
 #include "run/host.h"
+#include "run/kept.h"
 #include "run/supervisor.h"
 
 enum { BLOCK = 1 << 20, READ_SIZE = 256 << 10, CLAIM_PART = 4 };
@@ -39,6 +40,23 @@ static int commit(struct reading *reading)
     return turn_commit(reading->place->member, NULL, NULL);
 }
 
+static int wait_and_stage(struct member *member, const struct room *room,
+                          const struct stage_spec *spec, struct staged *staged)
+{
+    int code;
+
+    do {
+        member_set_waiting(member, WAITING_ROOM);
+        code = turn_claim(member, room, 1, FOREVER);
+        member_set_waiting(member, WAITING_NOT);
+        if (code < 0)
+            return code;
+        code = turn_stage(member, spec, staged);
+        turn_unclaim(member, room, 1);
+    } while (code == WEIR_EFULL);
+    return code;
+}
+
 static int claim(struct reading *reading, size_t size, struct staged *staged,
                  const struct stage_spec *spec)
 {
@@ -47,21 +65,35 @@ static int claim(struct reading *reading, size_t size, struct staged *staged,
                          .slots = place->capacity / CLAIM_PART,
                          .bytes = place->bytes / CLAIM_PART };
     uint64_t charge = queue_charge(size, 0);
-    int code;
 
     if (room.slots == 0)
         room.slots = 1;
     if (room.bytes < charge)
         room.bytes = charge;
-    do {
-        member_set_waiting(place->member, WAITING_ROOM);
-        code = turn_claim(place->member, &room, 1, FOREVER);
-        member_set_waiting(place->member, WAITING_NOT);
-        if (code < 0)
-            return code;
-        code = turn_stage(place->member, spec, staged);
-        turn_unclaim(place->member, &room, 1);
-    } while (code == WEIR_EFULL);
+    return wait_and_stage(place->member, &room, spec, staged);
+}
+
+/* That what comes next was left out: in the commit that counts it. */
+static int tell_keeper(struct reading *reading, const char *why)
+{
+    struct end_place *place = reading->place;
+    CLEANUP_BUF struct buf attrs = { 0 };
+    struct stage_spec spec = { .queue = (unsigned)place->kept,
+                               .root = READER_ROOT | reading->ordinal };
+    struct room room = { .queue = spec.queue, .slots = 1 };
+    struct staged staged;
+    int code = kept_about_source(&attrs, UINT32_MAX, KEPT_REFUSED, why);
+
+    spec.attrs = attrs.data;
+    spec.attrs_size = attrs.size;
+    room.bytes = queue_charge(0, attrs.size);
+    if (code == 0)
+        code = turn_stage(place->member, &spec, &staged);
+    if (code == WEIR_EFULL || code == WEIR_ESTATE) {
+        code = commit(reading);
+        if (code == 0)
+            code = wait_and_stage(place->member, &room, &spec, &staged);
+    }
     return code;
 }
 
@@ -79,6 +111,10 @@ static int put_failure(struct reading *reading, const char *why)
     spec.room = text.size;
     if (turn_stage(place->member, &spec, &staged) == 0)
         memcpy(staged.data, text.data, text.size);
+    if (place->kept >= 0)
+        code = tell_keeper(reading, why);
+    if (code < 0)
+        return code;
     turn_book(place->member)->failed++;
     reading->ordinal++;
     return 0;

@@ -200,7 +200,8 @@ struct end_place {
     uint32_t capacity;
     uint64_t bytes;
     unsigned report;
-    int fd; /* stdin, stdout */
+    int kept; /* the keeper's queue; PLAN_NONE */
+    int fd;   /* stdin, stdout */
     int news, stop_fd;
     enum stdin_as as;
     enum frame frame;

@@ -103,6 +103,13 @@ exits 1 'a file that is not there'
 run weir failed --list none
 like 'is listed, without an item' out ' read .* no item: error: .*No such file'
 
+{ echo one && head -c 9000000 /dev/zero | tr '\0' x && echo && echo two; } >long
+go line gate.yaml <long
+exits 1 'a line that is too long'
+is 'the others come out' "$(cat out)" "$(printf 'it: one\nit: two')"
+run weir failed --list line
+like 'is listed, too' out ' stdin .* no item: refused: a line of standard input'
+
 # A stage's own queue for what fails goes before.
 sed 's/retries: 1,/retries: 1, failed: drop,/' gate.yaml >drop.yaml
 go dropped drop.yaml <in
