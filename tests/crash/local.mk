@@ -63,7 +63,8 @@ crash_scripts = \
 	%D%/run-kept.sh \
 	%D%/run-rename.sh \
 	%D%/run-stopped.sh \
-	%D%/run-words.sh
+	%D%/run-words.sh \
+	%D%/torture.sh
 TESTS += $(crash_scripts)
 LONG_TESTS += $(crash_scripts)
 EXTRA_DIST += $(crash_scripts)
