@@ -12,6 +12,7 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <weir/queue.h>
 
 #include "cli/cli.h"
+#include "cli/kept_run.h"
 #include "cli/show.h"
 #include "job/job.h"
 
@@ -277,6 +279,41 @@ static void offer_queues(const struct line *line)
     weir_queue_names(offer_queue, (void *)line, NULL);
 }
 
+static int offer_cause(void *arg, const struct failed_group *group)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%08" PRIx32, group->cause);
+    offer(arg, text, "");
+    return 0;
+}
+
+static int offer_id(void *arg, const struct failed_row *row)
+{
+    char text[KEPT_ID_ROOM];
+
+    offer(arg, kept_id_text(text, row->root, row->path), "");
+    return 0;
+}
+
+/* Of the run on the line. */
+static void offer_failed(const struct line *line, bool causes)
+{
+    const struct failed_filter all = { .with_replayed = true };
+    CLEANUP_FREE char *file = NULL;
+    struct failed_store *store = NULL;
+
+    if (line->operands.count > 0)
+        file = kept_file(line->operands.at[0]);
+    if (!file || failed_open(file, FAILED_READ, &store, NULL) < 0)
+        return;
+    if (causes)
+        failed_groups(store, offer_cause, (void *)line, NULL);
+    else
+        failed_each(store, &all, false, offer_id, (void *)line, NULL);
+    failed_close(&store);
+}
+
 static void offer_value(const struct line *line)
 {
     const char *value = line->waiting->value;
@@ -287,6 +324,8 @@ static void offer_value(const struct line *line)
         offer_task_params(line);
     else if (strcmp(value, "VARIABLE=VALUE") == 0)
         offer_variables(line);
+    else if (strcmp(value, "CAUSE") == 0 || strcmp(value, "ID") == 0)
+        offer_failed(line, value[0] == 'C');
     else if (line->command == &cmd_queues)
         offer_queues(line);
     else if (strcmp(value, "FOLDER") == 0)

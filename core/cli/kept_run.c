@@ -176,8 +176,7 @@ void kept_done(struct keeping_run *keeping)
 
 /* ------------------------------------------------------------ looking ---- */
 
-/* A path, or a run by its name. */
-static char *file_of(const char *run)
+char *kept_file(const char *run)
 {
     CLEANUP_FREE char *full = realpath(run, NULL);
     CLEANUP_FREE char *base = NULL;
@@ -196,7 +195,7 @@ static char *file_of(const char *run)
 enum status kept_open(const char *run, struct failed_store **out,
                       char **file_out)
 {
-    char *file = file_of(run);
+    char *file = kept_file(run);
     weir_error err = { 0 };
     int code = file != NULL ? failed_open(file, FAILED_READ, out, &err)
                             : -ENOENT;

@@ -55,6 +55,9 @@ void kept_done(struct keeping_run *keeping);
  * *file_out is the caller's, absolute. */
 enum status kept_open(const char *run, struct failed_store **out,
                       char **file_out);
+/* Where the store of RUN would be: a path, or a run by its name; the caller's.
+ * NULL: there is no such folder. */
+char *kept_file(const char *run);
 /* A fact, "" when there is none. */
 bool kept_fact(struct failed_store *store, const char *name, struct buf *out);
 

@@ -12,6 +12,7 @@
 #include "queue/attrs.h"
 #include "queue/queue.h"
 #include "run/inline_stage.h"
+#include "run/kept.h"
 
 enum { OPEN_TRIES = 3, START_MOST = 48 };
 
@@ -180,8 +181,11 @@ static int report_failure(struct inline_stage *stage,
 /* The cause, in the attributes; what does not fit beside the item's own is
  * cut. */
 static void mark_cause(struct inline_stage *stage, struct inline_item *item,
-                       unsigned attempts)
+                       int verdict, unsigned attempts)
 {
+    const char *class = verdict == WEIR_TRANSIENT ? KEPT_AGAIN
+                        : stage->task.refused < 0 ? KEPT_REFUSED
+                                                  : KEPT_ERROR;
     const char *why = stage->task.why;
     char text[16];
     int size = snprintf(text, sizeof text, "%u", attempts);
@@ -189,6 +193,7 @@ static void mark_cause(struct inline_stage *stage, struct inline_item *item,
     inline_item_set(item, "failed-stage", stage->job->name,
                     strlen(stage->job->name));
     inline_item_set(item, "failed-attempts", text, (size_t)size);
+    inline_item_set(item, "failed-class", class, strlen(class));
     for (size_t most = strlen(why); most > 0; most /= 2)
         if (inline_item_set(item, "failed-why", why, most) == 0)
             break;
@@ -205,7 +210,7 @@ static bool fits(const struct inliner *all, int queue,
 
 /* @item has failed for good; NULL: something of a source. */
 static int fail(struct inline_stage *stage, const struct inline_item *item,
-                unsigned attempts)
+                int verdict, unsigned attempts)
 {
     int to = item ? stage->job->failed : JOB_NONE;
     struct inline_item marked;
@@ -215,7 +220,7 @@ static int fail(struct inline_stage *stage, const struct inline_item *item,
     if (to == JOB_NONE)
         return report_failure(stage, item, attempts);
     marked = inline_item_ref(item);
-    mark_cause(stage, &marked, attempts);
+    mark_cause(stage, &marked, verdict, attempts);
     if (fits(stage->all, to, &marked))
         code = give_to(stage, to, &marked);
     else
@@ -263,7 +268,7 @@ static int settle(struct inline_stage *stage, const struct inline_item *item,
         return 0;
     case WEIR_TRANSIENT:
     case WEIR_PERMANENT:
-        return fail(stage, item, attempts);
+        return fail(stage, item, code, attempts);
     case WEIR_FATAL:
         return over_by(stage, stage->task.why);
     default:
@@ -309,7 +314,7 @@ int inline_stage_item(struct inline_stage *stage, struct lane *lane)
 static int source_failed(struct inline_stage *stage, int code, bool told)
 {
     if (code == WEIR_PERMANENT && told)
-        return fail(stage, NULL, 1);
+        return fail(stage, NULL, WEIR_PERMANENT, 1);
     if (code == WEIR_SKIP && told) {
         stage->book->skipped++;
         return 0;

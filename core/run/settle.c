@@ -215,6 +215,7 @@ static int cause_attrs(struct host *host, unsigned attempts)
     attrs_set(attrs, "failed-stage", host->post->name,
               strlen(host->post->name));
     attrs_set(attrs, "failed-attempts", text, (size_t)size);
+    attrs_set(attrs, "failed-class", host->class, strlen(host->class));
     for (size_t most = strlen(host->why); most > 0; most /= 2)
         if (attrs_set(attrs, "failed-why", host->why, most) == 0)
             break;

@@ -74,6 +74,23 @@ offers 'a folder' 'files/below ' plugins --plugin-path files/
 offers 'nothing where nothing can be' ' ' help plugins x
 offers 'nothing for a word that is none' ' ' nonsense x
 
+# A run on the line that has kept what failed
+if weir --version --verbose | grep -q 'sqlite: yes'; then
+    cat >late.yaml <<"END"
+weir: 1
+job: late
+stages:
+  - { name: read, task: file.read, from: stdin, to: stdout }
+END
+    echo late | weir run --quiet --keep-failed=kept late.yaml >out 2>err
+    offers 'the id of a failed item' "fff$(printf '%029d' 0) " \
+        failed kept --item f
+    offers 'its cause' "$(weir failed --json kept |
+        sed 's/^{"cause":"\([^"]*\)".*/\1/') " replay kept --cause ''
+else
+    skip 'failed items' 'built without SQLite'
+fi
+
 # Another folder of plugins on the line
 mkdir other
 mv plugins/try.so other/

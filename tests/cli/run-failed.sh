@@ -68,14 +68,14 @@ queues: { bad: { capacity: 4 } }
 stages:
   - { name: do, task: bad.do, from: stdin, to: stdout, retries: 1, failed: bad }
   - { name: keep, task: file.write, from: bad,
-      with: { root: ".", path: "${item.failed-stage}.${item.failed-attempts}" } }
+      with: { root: ".", path: "${item.failed-stage}.${item.failed-attempts}.${item.failed-class}" } }
 YAML
 printf 'pass\npermanent\nfail 2\n' |
     timeout 60 weir run --plugin-path plugins failed.yaml >out 2>err
 status=$?
 exits 1 "failed: a queue; it is still no success"
 is "the item as it was, its cause in the attributes" \
-    "$(cat do.1) $(cat do.2) $(cat out)" "permanent fail 2 pass"
+    "$(cat do.1.error) $(cat do.2.again) $(cat out)" "permanent fail 2 pass"
 unlike "the report does not list it" err 'failed in'
 
 cat >source.yaml <<'YAML'

@@ -134,6 +134,7 @@ START_TEST(failed_has_a_queue)
     ck_assert_str_eq(rig_attr(&rig, "failed-why"), "it is bad");
     ck_assert_str_eq(rig_attr(&rig, "failed-stage"), "stage");
     ck_assert_str_eq(rig_attr(&rig, "failed-attempts"), "1");
+    ck_assert_str_eq(rig_attr(&rig, "failed-class"), "error");
     ck_assert_uint_eq(rig_held(&rig, RIG_REPORT), 0);
     rig_done(&rig);
 }
