@@ -19,6 +19,7 @@ TESTS += %D%/test
 	%D%/settle.c \
 	%D%/source.c \
 	%D%/suites.h \
+	%D%/torture.c \
 	%D%/turns.c
 %C%_test_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/%D%
 %C%_test_CFLAGS = $(UNIT_CFLAGS)

@@ -129,6 +129,27 @@ START_TEST(a_workers_post)
 }
 END_TEST
 
+START_TEST(who_keeps_what_failed)
+{
+    struct plan plan;
+    struct post post;
+
+    ck_assert_int_eq(plan_init(&plan, &job, -1, NULL), 0);
+    ck_assert_int_eq(plan.kept, PLAN_NONE);
+    ck_assert_int_eq(plan_keep(&plan, true, NULL), 0);
+    ck_assert_int_eq(plan.kept, (int)plan.queues.count - 1);
+    ck_assert_uint_eq(plan.feeder, plan.members - 1);
+    ck_assert_int_eq(plan_post(&plan, 2, 0, &post), 0);
+    ck_assert_int_eq(post.failed, POST_REPORT);
+    ck_assert_uint_eq(post.kept, post.queues.count); /* the last one */
+    ck_assert_uint_eq(post.queues.at[post.kept - 1].number,
+                      (unsigned)plan.kept);
+    ck_assert(post.replays);
+    post_done(&post);
+    plan_done(&plan);
+}
+END_TEST
+
 START_TEST(too_many_workers)
 {
     struct plan plan;
@@ -152,6 +173,7 @@ Suite *plan_suite(void)
     tcase_add_test(c, members_in_a_row);
     tcase_add_test(c, who_fills_what);
     tcase_add_test(c, a_workers_post);
+    tcase_add_test(c, who_keeps_what_failed);
     tcase_add_test(c, too_many_workers);
     suite_add_tcase(s, c);
     return s;

@@ -18,6 +18,7 @@ Suite *post_suite(void);
 Suite *report_suite(void);
 Suite *settle_suite(void);
 Suite *source_suite(void);
+Suite *torture_suite(void);
 Suite *turns_suite(void);
 
 #endif
