@@ -256,10 +256,20 @@ int failed_open(const char *file, enum failed_mode mode,
     return code;
 }
 
+/* Without a log beside it, it can be read where nothing can be written. Not
+ * while somebody reads: then it stays as it is. */
+static void put_in_one_file(struct failed_store *store)
+{
+    sqlite3_busy_timeout(store->db, 0);
+    sqlite3_exec(store->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+}
+
 void failed_close(struct failed_store **store)
 {
     if (*store == NULL)
         return;
+    if ((*store)->writes && (*store)->db != NULL)
+        put_in_one_file(*store);
     sqlite3_close((*store)->db);
     free((*store)->file);
     free(*store);

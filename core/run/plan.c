@@ -17,6 +17,7 @@ enum {
 };
 #define END_BYTES (UINT64_C(8) << 20)
 #define ITEM_MOST (UINT64_C(1) << 30)
+#define KEPT_BYTES_MOST (UINT64_C(512) << 20)
 
 static int add_queue(struct plan *plan, const char *name, uint64_t capacity,
                      uint64_t bytes)
@@ -140,9 +141,11 @@ static int number_members(struct plan *plan)
 
 int plan_keep(struct plan *plan, bool replays, weir_error *err)
 {
-    /* By reference, in chunks that may be larger than the item. */
+    /* By reference, in chunks that may be larger than the item. What is larger
+     * than that is not kept, but for its verdict. */
+    uint64_t bytes = 2 * output_bytes(plan);
     int number = add_queue(plan, "kept items", RUN_FAILURES_KEPT,
-                           2 * output_bytes(plan));
+                           bytes < KEPT_BYTES_MOST ? bytes : KEPT_BYTES_MOST);
 
     if (number < 0)
         return error_set(err, number, "no memory for the plan of the run");

@@ -129,6 +129,23 @@ go all --quiet gate.yaml <many
 run weir failed --json all
 like 'all of them' out '"failed":3000,'
 
+# While the run is under way.
+mkfifo pipe
+weir run --quiet --keep-failed=live gate.yaml <pipe >out 2>err &
+pid=$!
+exec 9>pipe
+echo 'bad 5' >&9
+# shellcheck disable=SC2016
+ok 'at once it can be seen' until_true 30 sh -c '
+    [ "$(weir failed --list live 2>/dev/null | wc -l)" = 1 ]'
+echo 'bad 6' >&9
+exec 9>&-
+wait $pid
+is 'the run goes on' $? 1
+run weir failed --json live
+like 'and both are there' out '"failed":2,'
+is 'in one file' "$(ls live)" failed.db
+
 # What is wrong.
 go kept gate.yaml <in
 exits 2 'a folder of another run'

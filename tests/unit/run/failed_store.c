@@ -471,6 +471,31 @@ static void write_file(const char *bytes, size_t size)
     close(fd);
 }
 
+/* Beside the closed file there is nothing, so that it can be copied, and read
+ * in a folder that cannot be written. */
+START_TEST(closed_it_is_one_file)
+{
+    struct failed_store *store = open_store(FAILED_WRITE), *reader;
+    struct failed_row row = row_of(1, "x");
+    char log[80];
+
+    snprintf(log, sizeof log, "%s-wal", file);
+    add(store, &row);
+    ck_assert_int_eq(access(log, F_OK), 0);
+    reader = open_store(FAILED_READ);
+    ck_assert_uint_eq(see_all(reader, NULL).count, 1);
+    failed_close(&store); /* does not wait for who reads */
+    failed_close(&reader);
+    store = open_store(FAILED_WRITE);
+    failed_close(&store);
+    ck_assert_int_lt(access(log, F_OK), 0);
+    reader = open_store(FAILED_READ);
+    ck_assert_uint_eq(see_all(reader, NULL).count, 1);
+    ck_assert_int_lt(access(log, F_OK), 0);
+    failed_close(&reader);
+}
+END_TEST
+
 START_TEST(what_is_no_store)
 {
     struct failed_store *store = NULL;
@@ -545,6 +570,7 @@ Suite *failed_store_suite(void)
     tcase_add_test(c, cut_back_to_a_checkpoint);
     tcase_add_test(c, a_transaction_is_all_or_nothing);
     tcase_add_test(c, killed_while_it_writes);
+    tcase_add_test(c, closed_it_is_one_file);
     tcase_add_test(c, what_is_no_store);
     tcase_add_test(c, damaged_anywhere);
     suite_add_tcase(s, c);
