@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -496,6 +497,40 @@ START_TEST(closed_it_is_one_file)
 }
 END_TEST
 
+/* Nothing more can be written: it is told, nothing of the transaction is there,
+ * and what was there before is. */
+START_TEST(no_room)
+{
+    struct failed_store *store = open_store(FAILED_WRITE);
+    static char large[100000];
+    struct failed_row row = row_of(1, "x");
+    struct rlimit most = { 0, 0 };
+    int code = 0;
+
+    add(store, &row);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &most), 0);
+    most.rlim_cur = 400000;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    row.data = large;
+    row.size = sizeof large;
+    ck_assert_int_eq(failed_begin(store, &err), 0);
+    for (uint64_t i = 2; i < 1000 && code == 0; i++) {
+        row.path = i;
+        code = failed_add(store, &row, &err);
+    }
+    if (code == 0)
+        code = failed_commit(store, &err);
+    ck_assert_int_lt(code, 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "cannot write '/tmp/weir-failed."));
+    ck_assert_uint_eq(see_all(store, NULL).count, 1);
+    failed_close(&store);
+    store = open_store(FAILED_READ);
+    ck_assert_uint_eq(see_all(store, NULL).count, 1);
+    failed_close(&store);
+}
+END_TEST
+
 START_TEST(what_is_no_store)
 {
     struct failed_store *store = NULL;
@@ -571,6 +606,7 @@ Suite *failed_store_suite(void)
     tcase_add_test(c, a_transaction_is_all_or_nothing);
     tcase_add_test(c, killed_while_it_writes);
     tcase_add_test(c, closed_it_is_one_file);
+    tcase_add_test(c, no_room);
     tcase_add_test(c, what_is_no_store);
     tcase_add_test(c, damaged_anywhere);
     suite_add_tcase(s, c);
