@@ -352,16 +352,16 @@ replay_opened(const struct past *past, const struct replay_args *args,
               struct nursery **nursery, const struct failed_filter *filter,
               const struct wanted *wanted)
 {
-    struct keeping_run keeping = {
-        .lock = -1,
-        .file = strdup(past->file),
-        .keep = { .file = past->file, .most_age_ns = FOREVER, .replay = filter }
-    };
+    struct keeping_run keeping = KEEPING_NONE;
     struct run_report report = { 0 };
     weir_error err = { 0 };
     enum status status = STATUS_BROKEN;
     int code;
 
+    keeping.file = strdup(past->file);
+    keeping.keep = (struct run_keep){ .file = past->file,
+                                      .most_age_ns = FOREVER,
+                                      .replay = filter };
     if (keeping.file != NULL && kept_lock(&keeping))
         status = kept_describe(&keeping, job, options);
     if (status == STATUS_GOOD) {

@@ -101,7 +101,7 @@ static enum status run_opened(const struct cli *cli,
         return STATUS_WRONG;
     }
     if (!args->dry_run)
-        status = kept_begin(&args->kept, &it->keeping);
+        status = kept_begin(&args->kept, NULL, &it->keeping);
     if (status == STATUS_GOOD)
         status = open_job(cli, &options, &args->sets, &args->folders, false,
                           &it->job, &it->nursery, &it->bound);
@@ -112,7 +112,7 @@ static enum status run_opened(const struct cli *cli,
 
 static enum status run_run(const struct cli *cli, const void *args)
 {
-    struct opened it = { .keeping = { .lock = -1 } };
+    struct opened it = { .keeping = KEEPING_NONE };
     enum status status = run_opened(cli, args, &it);
 
     nursery_stop(&it.nursery);

@@ -19,7 +19,8 @@
 /* ---------------------------------------------------------------- a run ----
  */
 
-static bool read_limits(const struct kept_args *args, struct run_keep *keep)
+static bool read_limits(const struct kept_args *args, bool journal,
+                        struct run_keep *keep)
 {
     weir_error err = { 0 };
     int code = 0;
@@ -32,10 +33,29 @@ static bool read_limits(const struct kept_args *args, struct run_keep *keep)
     else if (args->age != NULL &&
              (code = text_duration(args->age, &keep->most_age_ns, &err)) < 0)
         complain("option '--failed-age': %s", err.text);
-    if (code == 0 && args->folder == NULL && (args->size || args->age)) {
+    if (code == 0 && args->folder == NULL && !journal &&
+        (args->size || args->age)) {
         complain("--failed-size and --failed-age go with --keep-failed");
         return false;
     }
+    return code == 0;
+}
+
+/* The run itself may be under way, or be resumed. */
+static bool lock_run(struct keeping_run *keeping, const char *folder)
+{
+    CLEANUP_FREE char *files = NULL;
+    weir_error err = { 0 };
+    int code = 0;
+
+    if (asprintf(&files, "%s" JOURNAL_FILES, folder) < 0)
+        code = error_sys(&err, WEIR_ENOMEM, "cannot lock '%s'", folder);
+    else if (access(files, F_OK) == 0)
+        code = folder_find(NULL, folder, &keeping->run, &err);
+    if (code == 0 && keeping->run.path != NULL)
+        code = folder_lock(&keeping->run, &err);
+    if (code < 0)
+        complain_error(&err);
     return code == 0;
 }
 
@@ -52,7 +72,7 @@ bool kept_lock(struct keeping_run *keeping)
     }
     keeping->lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (keeping->lock >= 0 && flock(keeping->lock, LOCK_EX | LOCK_NB) == 0)
-        return true;
+        return lock_run(keeping, folder);
     if (errno == EWOULDBLOCK)
         complain("another run or replay works in '%s' now", folder);
     else
@@ -77,13 +97,26 @@ static bool set_file(struct keeping_run *keeping, const char *folder)
     return true;
 }
 
-enum status kept_begin(const struct kept_args *args, struct keeping_run *out)
+static enum status begin_journal(const struct run_folder *journal,
+                                 struct keeping_run *out)
 {
-    *out = (struct keeping_run){ .lock = -1 };
-    if (!read_limits(args, &out->keep))
+    out->file = folder_file(journal, FAILED_FILE);
+    out->keep.file = out->file;
+    if (out->file != NULL)
+        return STATUS_GOOD;
+    complain_memory();
+    return STATUS_BROKEN;
+}
+
+enum status kept_begin(const struct kept_args *args,
+                       const struct run_folder *journal,
+                       struct keeping_run *out)
+{
+    *out = (struct keeping_run)KEEPING_NONE;
+    if (!read_limits(args, journal != NULL, &out->keep))
         return STATUS_WRONG;
     if (args->folder == NULL)
-        return STATUS_GOOD;
+        return journal != NULL ? begin_journal(journal, out) : STATUS_GOOD;
     if (mkdir(args->folder, 0777) < 0 && errno != EEXIST) {
         complain("cannot make '%s': %s", args->folder, strerror(errno));
         return STATUS_BROKEN;
@@ -172,6 +205,7 @@ void kept_done(struct keeping_run *keeping)
     VEC_DONE(&keeping->facts);
     free(keeping->file);
     fd_close(&keeping->lock);
+    folder_done(&keeping->run);
 }
 
 /* ------------------------------------------------------------ looking ---- */

@@ -36,14 +36,23 @@ struct kept_args {
 struct keeping_run {
     struct run_keep keep;
     char *file;
-    int lock; /* of the folder; -1 */
+    int lock;              /* of the folder; -1 */
+    struct run_folder run; /* locked, too, where it is one with a journal */
     VEC(const char *) facts;
     VEC(char *) owned;
 };
 
+#define KEEPING_NONE                                                           \
+    {                                                                          \
+        .lock = -1, .run = {.lock = -1 }                                       \
+    }
+
 /* Before the job is opened: the limits and the folder, which is made when it is
- * not there, and locked. STATUS_GOOD also when nothing is to be kept. */
-enum status kept_begin(const struct kept_args *args, struct keeping_run *out);
+ * not there, and locked; or that of the run's journal, when @journal is not
+ * NULL and no other is given. STATUS_GOOD also when nothing is to be kept. */
+enum status kept_begin(const struct kept_args *args,
+                       const struct run_folder *journal,
+                       struct keeping_run *out);
 /* The facts of the job that is open. */
 enum status kept_describe(struct keeping_run *keeping, const struct job *job,
                           const struct job_options *options);

@@ -129,6 +129,13 @@ run flock kept weir replay --changed kept
 exits 3 'another works there'
 like 'is told' err 'another run or replay works in'
 
+: >kept/files
+echo 'process 1 on Earth, since Monday' >kept/holder
+run flock kept/files weir replay --changed kept
+exits 3 'the run itself is under way'
+like 'who has it is told' err "'kept' is under way: process 1 on Earth, since"
+rm kept/files kept/holder
+
 # What is wrong.
 run weir replay nowhere
 exits 2 'no such folder'
