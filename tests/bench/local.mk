@@ -1,10 +1,15 @@
 # tests/bench: what `make bench` runs: BENCHES +=; programs that a benchmark
 # needs: BENCH_NEEDS +=. Nothing here is run by `make check`.
-EXTRA_PROGRAMS += %D%/count
-BENCH_NEEDS = %D%/count
-BENCHES += %D%/top-words.sh
-EXTRA_DIST += %D%/top-words.sh %D%/count.py
-CLEANFILES += %D%/count
+bench_programs = %D%/count %D%/with-weir %D%/limit %D%/scan
+if HAVE_ZEROMQ
+bench_programs += %D%/with-zeromq
+endif
+EXTRA_PROGRAMS += $(bench_programs)
+BENCH_NEEDS = $(bench_programs)
+BENCHES += %D%/suite.sh %D%/top-words.sh
+EXTRA_DIST += %D%/suite.sh %D%/rows.sh %D%/top-words.sh %D%/count.py \
+	%D%/with-python.py
+CLEANFILES += $(bench_programs)
 
 # The word counter alone, without the rest of its plugin.
 %C%_count_SOURCES = \
@@ -12,3 +17,12 @@ CLEANFILES += %D%/count
 	plugins/text/table.c plugins/text/table.h \
 	plugins/text/words.c plugins/text/letters.h plugins/text/text.h
 %C%_count_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins/text
+%C%_with_weir_SOURCES = %D%/with-weir.c %D%/bench.h
+%C%_with_weir_LDADD = libweir.la
+%C%_limit_SOURCES = %D%/limit.c %D%/bench.h
+%C%_scan_SOURCES = %D%/scan.c %D%/bench.h
+%C%_scan_CPPFLAGS = $(AM_CPPFLAGS) $(YAML_CFLAGS)
+%C%_scan_LDADD = $(YAML_LIBS)
+%C%_with_zeromq_SOURCES = %D%/with-zeromq.c %D%/bench.h
+%C%_with_zeromq_CPPFLAGS = $(AM_CPPFLAGS) $(ZEROMQ_CFLAGS)
+%C%_with_zeromq_LDADD = $(ZEROMQ_LIBS)
