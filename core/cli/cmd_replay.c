@@ -483,8 +483,9 @@ const struct command cmd_replay = {
     .about =
         "\nRUN is the folder of a run that keeps failed items. Each stands "
         "before the stage\nin which it failed, the sources do not start, "
-        "and the run goes on to its end.\nWhat goes well counts as replayed, "
-        "and is not done again by the next replay.\n\nWith --item one item "
+        "and the run goes on to its end.\nWhat went well then counts as "
+        "replayed, "
+        "and no other replay does it again.\n\nWith --item one item "
         "goes through its task alone, in this process, with the\n"
         "parameters and attributes of the run; what it gives goes to "
         "standard output.\n",

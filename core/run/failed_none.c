@@ -42,11 +42,16 @@ int failed_add(struct failed_store *store, const struct failed_row *row,
     NOTHING;
 }
 
-int failed_set_replayed(struct failed_store *store, uint64_t root,
-                        uint64_t path, const char *stage, int64_t at_ns,
-                        weir_error *err)
+int failed_set_settled(struct failed_store *store, uint64_t root, uint64_t path,
+                       const char *stage, int64_t at_ns, weir_error *err)
 {
     (void)store, (void)root, (void)path, (void)stage, (void)at_ns;
+    NOTHING;
+}
+
+int failed_end_replay(struct failed_store *store, bool end, weir_error *err)
+{
+    (void)store, (void)end;
     NOTHING;
 }
 

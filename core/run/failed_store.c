@@ -43,6 +43,7 @@ static const char make_tables[] =
     " at_ns INTEGER NOT NULL, took_ns INTEGER NOT NULL,"
     " kept INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB, attrs BLOB,"
     " times INTEGER NOT NULL DEFAULT 1,"
+    " settled_ns INTEGER NOT NULL DEFAULT 0,"
     " replayed_ns INTEGER NOT NULL DEFAULT 0,"
     " UNIQUE(root, path, stage));"
     "CREATE INDEX item_cause ON item(cause, replayed_ns);";
@@ -307,7 +308,8 @@ static const char add_sql[] =
     " cause = excluded.cause, attempts = excluded.attempts,"
     " at_ns = excluded.at_ns, took_ns = excluded.took_ns,"
     " kept = excluded.kept, size = excluded.size, data = excluded.data,"
-    " attrs = excluded.attrs, times = times + 1, replayed_ns = 0"
+    " attrs = excluded.attrs, times = times + 1, settled_ns = 0,"
+    " replayed_ns = 0"
     " WHERE at_ns <> excluded.at_ns";
 
 static int bind_row(struct failed_store *store, sqlite3_stmt *stmt,
@@ -363,13 +365,12 @@ int failed_add(struct failed_store *store, const struct failed_row *row,
     return code;
 }
 
-int failed_set_replayed(struct failed_store *store, uint64_t root,
-                        uint64_t path, const char *stage, int64_t at_ns,
-                        weir_error *err)
+int failed_set_settled(struct failed_store *store, uint64_t root, uint64_t path,
+                       const char *stage, int64_t at_ns, weir_error *err)
 {
     sqlite3_stmt *stmt;
     int code = prepare(store,
-                       "UPDATE item SET replayed_ns = ?4 WHERE root = ?1 AND"
+                       "UPDATE item SET settled_ns = ?4 WHERE root = ?1 AND"
                        " path = ?2 AND stage = ?3 AND replayed_ns = 0",
                        &stmt, err);
 
@@ -380,6 +381,20 @@ int failed_set_replayed(struct failed_store *store, uint64_t root,
         sqlite3_bind_int64(stmt, 4, at_ns);
         code = finish(store, stmt, err);
     }
+    if (code < 0)
+        undo(store);
+    return code;
+}
+
+int failed_end_replay(struct failed_store *store, bool end, weir_error *err)
+{
+    int code = exec(store,
+                    end ? "UPDATE item SET replayed_ns = settled_ns,"
+                          " settled_ns = 0 WHERE settled_ns <> 0"
+                        : "UPDATE item SET settled_ns = 0"
+                          " WHERE settled_ns <> 0",
+                    err);
+
     if (code < 0)
         undo(store);
     return code;

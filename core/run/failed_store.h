@@ -99,11 +99,13 @@ int failed_commit(struct failed_store *store, weir_error *err);
  * failed at another time, and it is not replayed any more. */
 int failed_add(struct failed_store *store, const struct failed_row *row,
                weir_error *err);
-/* It was processed to commit after all. 0 also when it was so before, or is
- * not there. */
-int failed_set_replayed(struct failed_store *store, uint64_t root,
-                        uint64_t path, const char *stage, int64_t at_ns,
-                        weir_error *err);
+/* In a replay: its stage has processed it to commit. What was made of it may
+ * be lost still, so it is not replayed yet. 0 also when it is not there. */
+int failed_set_settled(struct failed_store *store, uint64_t root, uint64_t path,
+                       const char *stage, int64_t at_ns, weir_error *err);
+/* A replay has come to its @end, and all that was settled is replayed; or it
+ * was cut off, and nothing of it counts. */
+int failed_end_replay(struct failed_store *store, bool end, weir_error *err);
 
 /* Facts of the run: any bytes under a name. WEIR_EEMPTY: there is none. */
 int failed_set_fact(struct failed_store *store, const char *name,

@@ -140,8 +140,91 @@ static void wait_for_end(const struct end *end, int64_t deadline)
         continue;
 }
 
+/* ---------------------------------------------------- end of a replay ---- */
+
+/* Something gathers, and gives nothing when it is stopped. */
+static bool gathers(const struct job *job)
+{
+    for (size_t i = 0; i < job->stages.count; i++)
+        if (job->stages.at[i].desc.has_flush &&
+            !job->stages.at[i].desc.stateless)
+            return true;
+    return false;
+}
+
+static bool all_is_empty(struct supervisor *sup)
+{
+    for (unsigned i = 0; i < sup->plan.queues.count; i++) {
+        struct queue_state state;
+
+        if (i == sup->plan.report)
+            continue;
+        if (queue_state(sup->segment, i, clock_deadline(END_NS), &state) < 0 ||
+            state.ready + state.leased + state.staged > 0)
+            return false;
+    }
+    return true;
+}
+
+/* All that was made of what was fed has come out: nothing was cut off on its
+ * way, and somebody took it. */
+static bool is_whole(struct supervisor *sup)
+{
+    bool stopped = sup->stops > 0 || sup->halted != NULL;
+
+    return sup->why == NULL && sup->signal != SIGPIPE &&
+           !segment_broken(sup->segment) && seats_all_ended(sup) &&
+           sup->writer.ended && !(stopped && gathers(sup->job)) &&
+           member_book(sup->segment, sup->keeper.member)->ended != 0 &&
+           all_is_empty(sup);
+}
+
+static _Noreturn void end_replay(struct supervisor *sup)
+{
+    struct failed_store *store = NULL;
+    int code = failed_open(sup->options->keep->file, FAILED_WRITE, &store,
+                           NULL);
+
+    fault_start(NULL, (int)sup->keeper.member);
+    /* Here, and before the store has it: nothing of the replay counts. */
+    WEIR_POINT("keeper.ending");
+    if (code == 0)
+        code = failed_end_replay(store, true, NULL);
+    /* Here: all of it does; once more changes nothing. */
+    WEIR_POINT("keeper.ended");
+    failed_close(&store);
+    _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static bool try_end_replay(struct supervisor *sup)
+{
+    const int fds[] = { sup->news_out };
+    pid_t pid = ends_fork(sup, &sup->keeper, fds, 1);
+    struct death death;
+
+    if (pid == 0)
+        end_replay(sup);
+    if (sup->keeper.pid <= 0)
+        return false;
+    wait_for_end(&sup->keeper, clock_deadline(END_NS));
+    kill(sup->keeper.pid, SIGKILL); /* it has ended, or never will */
+    wait_for_end(&sup->keeper, FOREVER);
+    death = death_of(sup->keeper.pid);
+    ends_take_away(sup, &sup->keeper);
+    return pid > 0 && death.cause == CAUSE_EXIT && death.code == 0;
+}
+
+static void note_replay(struct supervisor *sup)
+{
+    for (int i = 0; i < END_TRIES; i++)
+        if (try_end_replay(sup))
+            return;
+    supervisor_fail(sup, "what was replayed cannot be noted: the next replay "
+                         "does it again");
+}
+
 /* What the dead had told is kept, however the run ends. */
-void keeper_end(struct supervisor *sup)
+static void drain(struct supervisor *sup)
 {
     int64_t deadline = clock_deadline(END_NS);
 
@@ -165,4 +248,13 @@ void keeper_end(struct supervisor *sup)
     member_recover(sup->segment, sup->keeper.member, CAUSE_NONE, 0, NULL);
     supervisor_fail(sup, "failed items could not be kept in %d s",
                     (int)(END_NS / NS_PER_S));
+}
+
+void keeper_end(struct supervisor *sup)
+{
+    if (sup->segment == NULL)
+        return;
+    drain(sup);
+    if (sup->plan.replays && is_whole(sup))
+        note_replay(sup);
 }

@@ -103,6 +103,10 @@ static int begin(struct keeping *keeping)
         code = tell_stage(keeping, &job->stages.at[i]);
     if (code == 0)
         code = tell_facts(keeping);
+    /* Of one that was cut off. Not of this one, whose keeper was replaced. */
+    if (code == 0 && keeping->place->keep->replay != NULL &&
+        member_book(keeping->place->segment, keeping->place->number)->done == 0)
+        code = failed_end_replay(keeping->store, false, &keeping->err);
     if (code == 0)
         code = prune(keeping);
     return code < 0 ? code : failed_commit(keeping->store, &keeping->err);
@@ -160,9 +164,9 @@ static int keep_item(struct keeping *keeping, const struct item *item)
     if (code < 0)
         return error_sys(&keeping->err, code, "a failed item has no verdict");
     if (note.kind == KEPT_SETTLED)
-        return failed_set_replayed(keeping->store, item->root, item->path,
-                                   stage_name(keeping, note.stage), note.at_ns,
-                                   &keeping->err);
+        return failed_set_settled(keeping->store, item->root, item->path,
+                                  stage_name(keeping, note.stage), note.at_ns,
+                                  &keeping->err);
     if (!note.bare)
         code = buf_add(&attrs, item->attrs, item->attrs_size);
     if (code < 0)

@@ -34,7 +34,8 @@ struct run_keep {
      * a NULL. */
     const char *const *facts;
     /* Not NULL: sources do not start; instead these items are put before the
-     * stages in which they failed. That they are settled is noted. */
+     * stages in which they failed. When the run has come to its end, those
+     * that did not fail again are noted as replayed. */
     const struct failed_filter *replay;
 };
 

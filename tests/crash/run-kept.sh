@@ -78,6 +78,45 @@ status=$?
 exits 3 'a keeper that is always killed'
 like 'is told' err 'the process that keeps failed items was killed by SIGKILL again'
 
+# The end of a replay, which makes it count.
+rm -rf kept open
+weir run --quiet --keep-failed=kept gate.yaml <input >out 2>err
+: >open
+replay_killed() {
+    WEIR_FAULT=$1:1:kill
+    export WEIR_FAULT
+    run "$weir" replay --quiet kept
+    unset WEIR_FAULT
+    exits 3 "killed at $1: the end is not noted"
+    like 'and that is told' err 'what was replayed cannot be noted: the next replay'
+    sort out >sorted
+    sort want.bad | diff - sorted >diff.log
+    is 'all have come out' "$(wc -l <diff.log)" 0
+}
+replay_killed keeper.ending
+is 'none of them counts' "$(kept_rows | wc -l)" "$(wc -l <want.bad)"
+replay_killed keeper.ended
+is 'all of them count' "$(kept_rows | wc -l)" 0
+
+# The runner is killed in the middle of a replay: what was on its way is lost
+# with it, so nothing of it counts.
+rm -rf kept open
+weir run --quiet --keep-failed=kept gate.yaml <input >out 2>err
+: >open
+WEIR_FAULT=feeder.staged:4:stop "$weir" replay --quiet kept >out 2>err &
+pid=$!
+ok 'some come out' until_true 60 grep -q bad out
+kill -KILL $pid
+wait $pid
+is 'the runner is gone' $? 137
+is 'they are all there still' "$(kept_rows | wc -l)" "$(wc -l <want.bad)"
+run "$weir" replay --quiet kept
+exits 0 'and are done again'
+sort out >sorted
+sort want.bad | diff - sorted >diff.log
+is 'each of them' "$(wc -l <diff.log)" 0
+is 'and all count' "$(kept_rows | wc -l)" 0
+
 # Anybody, at random.
 awk 'BEGIN { for (i = 0; i < 12000; i++) print i % 2 ? "bad" : "good", i }' >input
 grep bad input | sort >want.bad

@@ -211,6 +211,13 @@ START_TEST(the_same_twice_is_one)
 }
 END_TEST
 
+static void set_settled(struct failed_store *store, uint64_t root,
+                        uint64_t path, int64_t at_ns)
+{
+    ck_assert_msg(failed_set_settled(store, root, path, "do", at_ns, &err) == 0,
+                  "%s", err.text);
+}
+
 START_TEST(a_replay_counts_once)
 {
     struct failed_store *store = open_store(FAILED_WRITE);
@@ -218,18 +225,28 @@ START_TEST(a_replay_counts_once)
     struct failed_row row = row_of(5, "x");
 
     add(store, &row);
-    ck_assert_int_eq(failed_set_replayed(store, row.root, 5, "do", 20, &err),
-                     0);
-    ck_assert_int_eq(failed_set_replayed(store, row.root, 5, "do", 30, &err),
-                     0);
-    ck_assert_int_eq(failed_set_replayed(store, row.root, 6, "do", 30, &err),
-                     0);
+    set_settled(store, row.root, 5, 10);
+    ck_assert_int_eq(failed_end_replay(store, false, &err), 0); /* cut off */
+    ck_assert_int_eq(failed_end_replay(store, true, &err), 0);
+    ck_assert_uint_eq(see_all(store, NULL).count, 1);
+    set_settled(store, row.root, 5, 20);
+    set_settled(store, row.root, 6, 20);
+    ck_assert_uint_eq(see_all(store, NULL).count, 1); /* not yet */
+    ck_assert_int_eq(failed_end_replay(store, true, &err), 0);
+    ck_assert_int_eq(failed_end_replay(store, true, &err), 0);
+    set_settled(store, row.root, 5, 30);
+    ck_assert_int_eq(failed_end_replay(store, true, &err), 0);
     ck_assert_uint_eq(see_all(store, NULL).count, 0);
     ck_assert_int_eq(see_all(store, &with).last.replayed_ns, 20);
     add(store, &row); /* the old news once more */
     ck_assert_uint_eq(see_all(store, NULL).count, 0);
     row.at_ns++;
     add(store, &row);
+    ck_assert_uint_eq(see_all(store, NULL).count, 1);
+    set_settled(store, row.root, 5, 40);
+    row.at_ns++;
+    add(store, &row); /* a copy of it failed in the same stage */
+    ck_assert_int_eq(failed_end_replay(store, true, &err), 0);
     ck_assert_uint_eq(see_all(store, NULL).count, 1);
     failed_close(&store);
 }
@@ -289,7 +306,8 @@ START_TEST(groups_by_cause)
     row = row_of(10, "line 1 is bad");
     row.class = "crash";
     add(store, &row);
-    ck_assert_int_eq(failed_set_replayed(store, row.root, 0, "do", 5, &err), 0);
+    set_settled(store, row.root, 0, 5);
+    ck_assert_int_eq(failed_end_replay(store, true, &err), 0);
     ck_assert_int_eq(failed_groups(store, see_group, &groups, &err), 0);
     ck_assert_uint_eq(groups.count, 3);
     ck_assert_uint_eq(groups.at[0].count, 2);
@@ -374,9 +392,8 @@ START_TEST(prunes_by_size_and_age)
     }
     ck_assert_int_eq(failed_prune(store, 0, 0, &err), 0);
     ck_assert_uint_eq(see_all(store, NULL).count, 10);
-    ck_assert_int_eq(failed_set_replayed(store, UINT64_C(0xf000000000000001), 9,
-                                         "do", 5, &err),
-                     0);
+    set_settled(store, UINT64_C(0xf000000000000001), 9, 5);
+    ck_assert_int_eq(failed_end_replay(store, true, &err), 0);
     ck_assert_int_eq(failed_prune(store, 55000, 0, &err), 0);
     ck_assert_uint_eq(see_all(store, &with).count, 5);
     ck_assert_uint_eq(see_all(store, NULL).count, 5); /* 9 went first */
