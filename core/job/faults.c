@@ -42,6 +42,72 @@ static size_t told(const struct reading *reading)
            reading->strays.count;
 }
 
+/* ------------------------------------------------------------- backoff ---- */
+
+/* One value: the same wait each time. */
+static void wait_take(struct reading *reading, const struct slots *keys,
+                      struct job_wait *wait)
+{
+    const struct node *most = keys->key[WAIT_MOST];
+
+    *wait = (struct job_wait){ .factor = reading->alias ? 1 : 2,
+                               .most_ns = 5 * 60 * NS_PER_S };
+    if (keys->key[WAIT_FIRST])
+        value_duration(reading, keys, WAIT_FIRST, &wait->first_ns);
+    if (keys->key[WAIT_FACTOR])
+        value_real(reading, keys, WAIT_FACTOR, &wait->factor);
+    if (most)
+        value_duration(reading, keys, WAIT_MOST, &wait->most_ns);
+    if (keys->key[WAIT_JITTER])
+        value_share(reading, keys, WAIT_JITTER, &wait->jitter);
+    if (most && wait->most_ns < wait->first_ns)
+        mistake(reading, most->mark,
+                "'most' is less than 'first': no wait could be so short");
+    if (!most && wait->most_ns < wait->first_ns)
+        wait->most_ns = wait->first_ns;
+}
+
+static bool has_wait(const struct slots *keys)
+{
+    return keys->key[WAIT_FIRST] || keys->key[WAIT_FACTOR] ||
+           keys->key[WAIT_MOST] || keys->key[WAIT_JITTER];
+}
+
+static void wait_needs_first(struct reading *reading, const struct slots *keys,
+                             struct mark mark)
+{
+    if (!keys->key[WAIT_FIRST] && !keys->meant[WAIT_FIRST])
+        mistake(reading, mark,
+                "'first' is missing: how long to wait before the second "
+                "attempt");
+}
+
+static void backoff_read(struct reading *reading, const struct slots *stage,
+                         struct job_wait *waits)
+{
+    static const enum key_id classes[WAIT_CLASSES] = { BACKOFF_ERROR,
+                                                       BACKOFF_CRASH,
+                                                       BACKOFF_TIMEOUT };
+    struct job_wait all;
+    struct slots keys, one;
+
+    if (!open_key(reading, stage, STAGE_BACKOFF, LEVEL_BACKOFF, WAIT_FIRST,
+                  &keys))
+        return;
+    wait_take(reading, &keys, &all);
+    reading->alias = NULL;
+    if (has_wait(&keys))
+        wait_needs_first(reading, &keys, stage->value[STAGE_BACKOFF]->mark);
+    for (unsigned i = 0; i < WAIT_CLASSES; i++) {
+        waits[i] = all;
+        if (!open_key(reading, &keys, classes[i], LEVEL_WAIT, WAIT_FIRST, &one))
+            continue;
+        wait_take(reading, &one, &waits[i]);
+        reading->alias = NULL;
+        wait_needs_first(reading, &one, keys.value[classes[i]]->mark);
+    }
+}
+
 /* ---------------------------------------------------------------- halt ---- */
 
 static bool is_share(const struct node *node)
@@ -101,13 +167,14 @@ static void halt_read(struct reading *reading, const struct slots *stage,
 void faults_read(struct reading *reading, const struct slots *slots,
                  struct job_stage *stage)
 {
+    backoff_read(reading, slots, stage->waits);
     halt_read(reading, slots, &stage->halt);
 }
 
 /* What is wrong in `defaults` would be wrong in each stage. */
 void faults_check(struct reading *reading, struct slots *slots)
 {
-    static const enum key_id keys[] = { STAGE_HALT };
+    static const enum key_id keys[] = { STAGE_BACKOFF, STAGE_HALT };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct slots one = { .meant = { false } };

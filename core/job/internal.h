@@ -103,6 +103,8 @@ enum level {
     LEVEL_QUEUE,
     LEVEL_STAGE,
     LEVEL_DEFAULTS, /* stage keys, those marked so */
+    LEVEL_BACKOFF,
+    LEVEL_WAIT,
     LEVEL_HALT,
     LEVEL_STDIN,
     LEVEL_STDOUT,
@@ -121,6 +123,7 @@ enum key_type {
     KEY_TEXTS,  /* a text or a list of texts */
     KEY_TARGET, /* where items go */
     KEY_SHARE,  /* of a whole: 5% */
+    KEY_REAL,
     KEY_EITHER, /* one value, or a map */
 };
 
@@ -150,6 +153,14 @@ enum key_id {
     STAGE_TIMEOUT,
     STAGE_AFTER,
     STAGE_FAILED,
+    STAGE_BACKOFF,
+    BACKOFF_ERROR,
+    BACKOFF_CRASH,
+    BACKOFF_TIMEOUT,
+    WAIT_FIRST,
+    WAIT_FACTOR,
+    WAIT_MOST,
+    WAIT_JITTER,
     STAGE_HALT,
     HALT_FAILURES,
     HALT_SHARE,
@@ -272,6 +283,8 @@ bool value_duration(struct reading *reading, const struct slots *slots,
                     enum key_id id, int64_t *out);
 bool value_share(struct reading *reading, const struct slots *slots,
                  enum key_id id, double *out); /* of 1 */
+bool value_real(struct reading *reading, const struct slots *slots,
+                enum key_id id, double *out);
 bool value_choice(struct reading *reading, const struct slots *slots,
                   enum key_id id, unsigned *out);
 /* The map under a key; NULL. */

@@ -80,6 +80,16 @@ struct job_output {
 
 enum dispatch { DISPATCH_ASYNC, DISPATCH_SYNC };
 
+/* How long an item waits before its next attempt, by what ended the last. */
+enum wait_class { WAIT_ERROR, WAIT_CRASH, WAIT_TIMEOUT, WAIT_CLASSES };
+
+struct job_wait {
+    int64_t first_ns; /* before the second attempt; 0: none */
+    double factor;    /* each is so many times the one before */
+    int64_t most_ns;
+    double jitter; /* of 1: that part of it is chance */
+};
+
 /* Failures that end the run. */
 enum halt_how { HALT_SOON, HALT_NOW };
 
@@ -103,6 +113,7 @@ struct job_stage {
     enum dispatch dispatch;
     unsigned retries;
     int64_t timeout_ns; /* FOREVER: none */
+    struct job_wait waits[WAIT_CLASSES];
     struct job_halt halt;
     VEC(int) after; /* stages that must have ended first */
     int failed;     /* queue, JOB_NONE: report, JOB_STDOUT or JOB_DROP */

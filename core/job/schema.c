@@ -82,11 +82,12 @@ const struct key job_keys[] = {
         .summary = "stages that must have ended first"),
     KEY(LEVEL_STAGE, "failed", KEY_TARGET, STAGE_FAILED, .defaults = true,
         .summary = "where items go that failed for good"),
+    KEY(LEVEL_STAGE, "backoff", KEY_EITHER, STAGE_BACKOFF, .defaults = true,
+        .summary = "wait before an item is tried again"),
     KEY(LEVEL_STAGE, "halt", KEY_EITHER, STAGE_HALT, .defaults = true,
         .summary = "failures that end the run"),
     LATER(LEVEL_STAGE, "order"),
     LATER(LEVEL_STAGE, "key"),
-    LATER(LEVEL_STAGE, "backoff"),
     LATER(LEVEL_STAGE, "heartbeat"),
     LATER(LEVEL_STAGE, "memory"),
     LATER(LEVEL_STAGE, "recycle"),
@@ -97,6 +98,20 @@ const struct key job_keys[] = {
     LATER(LEVEL_STAGE, "sandbox"),
     LATER(LEVEL_STAGE, "resources"),
     LATER(LEVEL_STAGE, "atomic"),
+    KEY(LEVEL_BACKOFF, "error", KEY_EITHER, BACKOFF_ERROR,
+        .summary = "the wait after an error that the task calls transient"),
+    KEY(LEVEL_BACKOFF, "crash", KEY_EITHER, BACKOFF_CRASH,
+        .summary = "the wait after the death of a worker"),
+    KEY(LEVEL_BACKOFF, "timeout", KEY_EITHER, BACKOFF_TIMEOUT,
+        .summary = "the wait after a time limit"),
+    KEY(LEVEL_WAIT, "first", KEY_DURATION, WAIT_FIRST, .min = "1ms",
+        .max = "365d", .summary = "before the second attempt"),
+    KEY(LEVEL_WAIT, "factor", KEY_REAL, WAIT_FACTOR, .value = "2", .min = "1",
+        .max = "1000", .summary = "how much longer each time"),
+    KEY(LEVEL_WAIT, "most", KEY_DURATION, WAIT_MOST, .value = "5min",
+        .min = "1ms", .max = "365d", .summary = "no wait is longer"),
+    KEY(LEVEL_WAIT, "jitter", KEY_SHARE, WAIT_JITTER, .value = "0%",
+        .min = "0%", .max = "100%", .summary = "part of it that is chance"),
     KEY(LEVEL_HALT, "failures", KEY_COUNT, HALT_FAILURES, .min = "1",
         .max = "1000000000000", .summary = "so many items that failed"),
     KEY(LEVEL_HALT, "share", KEY_SHARE, HALT_SHARE, .min = "0.001%",
@@ -119,6 +134,7 @@ static const char *const level_words[] = {
     [LEVEL_JOB] = "the job",         [LEVEL_VAR] = "a variable",
     [LEVEL_QUEUE] = "a queue",       [LEVEL_STAGE] = "a stage",
     [LEVEL_DEFAULTS] = "'defaults'", [LEVEL_HALT] = "'halt'",
+    [LEVEL_BACKOFF] = "'backoff'",   [LEVEL_WAIT] = "a wait",
     [LEVEL_STDIN] = "'stdin'",       [LEVEL_STDOUT] = "'stdout'",
     [LEVEL_WITH] = "'with'",
 };
@@ -128,7 +144,9 @@ static bool stands_at(const struct key *key, enum level level)
     if (level == LEVEL_DEFAULTS)
         return key->level == LEVEL_STAGE &&
                (key->defaults || key->id == KEY_LATER);
-    return key->level == level;
+    /* `backoff` has the keys of a wait, for what it does not name apart. */
+    return key->level == level ||
+           (level == LEVEL_BACKOFF && key->level == LEVEL_WAIT);
 }
 
 const struct key *key_find(enum level level, const char *name, size_t size)

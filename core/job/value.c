@@ -64,6 +64,8 @@ static const char *kind_words(const struct key *key, char *out, size_t room)
         return "a map";
     case KEY_LIST:
         return "a list";
+    case KEY_REAL:
+        return "a number such as 1.5";
     case KEY_SHARE:
         return "a share such as 5%";
     case KEY_CHOICE:
@@ -269,6 +271,32 @@ bool value_share(struct reading *reading, const struct slots *slots,
     }
     text_share(key->min, &min);
     text_share(key->max, &max);
+    if (value < min || value > max) {
+        mistake(reading, node->mark,
+                "'%s' must be between %s and %s; %s is not",
+                name_of(reading, key), key->min, key->max, QUOTE(node->text));
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool value_real(struct reading *reading, const struct slots *slots,
+                enum key_id id, double *out)
+{
+    const struct node *node = take(reading, slots, id);
+    const struct key *key = key_by_id(id);
+    double value, min = 0, max = 0;
+    weir_error err;
+
+    if (!node)
+        return false;
+    if (text_real(node->text, &value, &err) < 0) {
+        refuse(reading, node, id, err.text);
+        return false;
+    }
+    text_real(key->min, &min, NULL);
+    text_real(key->max, &max, NULL);
     if (value < min || value > max) {
         mistake(reading, node->mark,
                 "'%s' must be between %s and %s; %s is not",

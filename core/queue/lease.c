@@ -6,6 +6,9 @@
  *             Dies before the word: a stale reference to a READY slot; after
  *             it: LEASED(w), head one behind: rebuilt; given back, not charged.
  *   take up   hand, attempt = base + 1. Dies from here on: charged.
+ *   put off   cause; hand = 0. The attempt that failed is charged since it was
+ *             taken up. Dies before hand = 0: the cause is the death's, and it
+ *             is charged no other; after it: given back, no more charged.
  *   done      attempt = base, word = DONE(w), hand = 0. Counts for nothing
  *             until the commit; given back uncharged.
  */
@@ -290,6 +293,25 @@ static void put_down(struct member *member, const struct item *item)
     if (atomic_load_explicit(&member->head->hand, memory_order_relaxed) ==
         item->ref + 1)
         atomic_store_explicit(&member->head->hand, 0, memory_order_release);
+}
+
+int turn_put_off(struct member *member, struct item *item, enum cause cause)
+{
+    struct slot *slot = held_slot(member, item->ref, SLOT_LEASED);
+
+    if (slot == NULL)
+        return WEIR_ESTATE;
+    member_turned(member);
+    item->attempt++;
+    item->cause = cause;
+    item->cause_code = 0;
+    store_attempt(slot, item->attempt);
+    slot->cause = (uint8_t)cause;
+    slot->cause_code = 0;
+    WEIR_POINT("queue.putoff.noted");
+    put_down(member, item);
+    WEIR_POINT("queue.putoff.down");
+    return 0;
 }
 
 int turn_done(struct member *member, const struct item *item)

@@ -164,6 +164,10 @@ int turn_lease(struct member *member, const unsigned *queues,
 int turn_take_up(struct member *member, struct item *item);
 /* The attempt failed but is tried again here: charge it. */
 int turn_charge(struct member *member, struct item *item);
+/* The attempt failed, and the next one comes later: meanwhile the item stays
+ * leased, and is not in hand. @cause is kept with it, for who leases it should
+ * this member die. Then turn_take_up again. */
+int turn_put_off(struct member *member, struct item *item, enum cause cause);
 /* The input is settled (done, skipped, or passed to `failed`): its attempt is
  * not charged. Counts for nothing until the commit. */
 int turn_done(struct member *member, const struct item *item);

@@ -5,12 +5,15 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "queue/attrs.h"
 #include "queue/queue.h"
+#include "run/backoff.h"
 #include "run/inline_stage.h"
 #include "run/kept.h"
 
@@ -276,6 +279,18 @@ static int settle(struct inline_stage *stage, const struct inline_item *item,
     }
 }
 
+/* Another attempt, after its wait: which everybody waits for. */
+static void again(struct inline_stage *stage, unsigned attempts, uint64_t root,
+                  uint64_t path)
+{
+    struct timespec left = clock_timespec(
+        backoff_ns(&stage->job->waits[WAIT_ERROR], attempts, root, path));
+
+    stage->book->retried++;
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        continue;
+}
+
 static int run_item(struct inline_stage *stage, struct inline_item *item)
 {
     unsigned attempt = 0;
@@ -283,7 +298,7 @@ static int run_item(struct inline_stage *stage, struct inline_item *item)
 
     do {
         if (attempt > 0)
-            stage->book->retried++;
+            again(stage, attempt, item->root, item->path);
         code = inline_call(&stage->task, item, ++attempt);
         if (code == 0)
             code = commit(stage);
@@ -321,7 +336,7 @@ static int source_failed(struct inline_stage *stage, int code, bool told)
     }
     if (code != WEIR_TRANSIENT || stage->tries++ >= stage->job->retries)
         return over_by(stage, stage->task.why);
-    stage->book->retried++;
+    again(stage, stage->tries, stage->task.plan.root, stage->task.ordinal);
     inline_close(&stage->task);
     stage->opened = false;
     return 0;
@@ -364,7 +379,7 @@ int inline_stage_flush(struct inline_stage *stage)
             code = commit(stage);
         if (code != WEIR_TRANSIENT || attempt++ >= stage->job->retries)
             break;
-        stage->book->retried++;
+        again(stage, attempt, stage->task.plan.root, 0);
         code = 0;
     }
     if (code > 0)

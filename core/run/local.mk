@@ -1,6 +1,7 @@
 # core/run: a job in flight.
 # A new file: one more line `%D%/name.c %D%/name.h \` here.
 libweir_internal_la_SOURCES += \
+	%D%/backoff.c %D%/backoff.h \
 	%D%/books.c \
 	%D%/death.c \
 	%D%/ends.c \
@@ -28,6 +29,7 @@ libweir_internal_la_SOURCES += \
 	%D%/plan.c %D%/plan.h \
 	%D%/post.c %D%/post.h \
 	%D%/progress.c \
+	%D%/putoff.c \
 	%D%/reader.c \
 	%D%/report.c \
 	%D%/room.c %D%/room.h \

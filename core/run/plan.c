@@ -323,6 +323,7 @@ int plan_post(const struct plan *plan, unsigned stage, unsigned index,
                           .sync = it->dispatch == DISPATCH_SYNC,
                           .retries = it->retries,
                           .report = plan->report };
+    memcpy(out->waits, it->waits, sizeof out->waits);
     code = add_post_queues(plan, stage, out);
     if (code == 0)
         code = add_post_outputs(plan, it, out);

@@ -14,6 +14,40 @@ static void write_places(struct buf *out, const post_places *places)
         buf_u32(out, (uint32_t)places->at[i]);
 }
 
+/* From one process to its child: a real number goes as its bits. */
+static void write_real(struct buf *out, double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    buf_u64(out, bits);
+}
+
+static double read_real(struct reader *in)
+{
+    uint64_t bits = read_u64(in);
+    double value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void write_wait(struct buf *out, const struct job_wait *wait)
+{
+    buf_u64(out, (uint64_t)wait->first_ns);
+    write_real(out, wait->factor);
+    buf_u64(out, (uint64_t)wait->most_ns);
+    write_real(out, wait->jitter);
+}
+
+static void read_wait(struct reader *in, struct job_wait *wait)
+{
+    wait->first_ns = (int64_t)read_u64(in);
+    wait->factor = read_real(in);
+    wait->most_ns = (int64_t)read_u64(in);
+    wait->jitter = read_real(in);
+}
+
 int post_write(const struct post *post, struct buf *out)
 {
     buf_u32(out, post->member);
@@ -23,6 +57,8 @@ int post_write(const struct post *post, struct buf *out)
     buf_counted(out, post->name, strlen(post->name));
     buf_u32(out, post->sync);
     buf_u32(out, post->retries);
+    for (unsigned i = 0; i < WAIT_CLASSES; i++)
+        write_wait(out, &post->waits[i]);
     buf_u32(out, post->report);
     buf_u32(out, (uint32_t)post->failed);
     buf_u32(out, post->kept);
@@ -106,6 +142,8 @@ int post_read(const void *data, size_t size, struct post *out)
     out->name_hash = hash_bytes(out->name, strlen(out->name), 0);
     out->sync = read_u32(&in) != 0;
     out->retries = read_u32(&in);
+    for (unsigned i = 0; i < WAIT_CLASSES; i++)
+        read_wait(&in, &out->waits[i]);
     out->report = read_u32(&in);
     out->failed = (int)read_u32(&in);
     out->kept = read_u32(&in);

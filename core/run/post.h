@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
+#include "job/job.h"
 #include "queue/queue.h"
 
 /* Where an output goes, besides to a queue. */
@@ -36,6 +37,7 @@ struct post {
     uint64_t name_hash;
     bool sync;
     unsigned retries;
+    struct job_wait waits[WAIT_CLASSES]; /* before a next attempt */
     unsigned report; /* the queue of failures, in the segment */
     VEC(struct post_queue) queues;
     VEC(unsigned) from; /* queues in the segment; none: a source */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "process/process.h"
+#include "run/backoff.h"
 #include "run/supervisor.h"
 
 enum {
@@ -302,7 +303,8 @@ static bool tries_used_up(const struct supervisor *sup, const struct seat *seat,
     return tries > sup->stages[seat->stage].job->retries;
 }
 
-static void replace(struct supervisor *sup, struct seat *seat)
+static void replace(struct supervisor *sup, struct seat *seat,
+                    const struct death *death, unsigned tries)
 {
     bool progress = settled_by(sup, seat->member) != seat->settled;
 
@@ -313,6 +315,15 @@ static void replace(struct supervisor *sup, struct seat *seat)
     seat->state = SEAT_DUE;
     seat->due_ns = sup->now +
                    backoff(seat->young > 1 || !seat->ready ? seat->young : 0);
+    /* The tries of a source, or of a flush, are those of its worker. */
+    if (tries > 0) {
+        int64_t wait = backoff_ns(
+            &sup->stages[seat->stage].job->waits[backoff_class(death->cause)],
+            tries, seat->member, seat->settled);
+
+        if (sup->now + wait > seat->due_ns)
+            seat->due_ns = sup->now + wait;
+    }
 }
 
 /* It is dead and recovered: who sits there next? */
@@ -348,7 +359,7 @@ static void succeed(struct supervisor *sup, struct seat *seat,
     } else {
         seat->closed = 0;
     }
-    replace(sup, seat);
+    replace(sup, seat, death, tries);
 }
 
 static void recover(struct supervisor *sup, unsigned member,

@@ -42,8 +42,9 @@ static int commit_if_due(struct worker *worker, bool now)
     return code;
 }
 
-/* It goes on from the last cursor, as a successor would. */
-static int again(struct worker *worker)
+/* It goes on from the last cursor, as a successor would, after its wait; which
+ * ends when sources are to stop. */
+static int again(struct worker *worker, unsigned attempts)
 {
     struct host *host = &worker->host;
     int code = 0;
@@ -55,6 +56,7 @@ static int again(struct worker *worker)
     }
     if (code == 0) {
         worker_close_task(worker);
+        worker_wait(worker, attempts);
         code = worker_open_task(worker);
     }
     return code;
@@ -101,7 +103,7 @@ int worker_source(struct worker *worker)
             code = commit_if_due(worker, false);
             break;
         case OUTCOME_RETRY:
-            code = tries++ < worker->post.retries ? again(worker)
+            code = tries++ < worker->post.retries ? again(worker, tries)
                                                   : WEIR_EFAILED;
             break;
         case OUTCOME_CANCELED:

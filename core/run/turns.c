@@ -133,6 +133,13 @@ static int give_item_back(struct worker *worker, struct item *item)
     return WEIR_ECANCELED;
 }
 
+static int try_later(struct worker *worker, struct item *item, int64_t wait_ns)
+{
+    int code = turn_put_off(worker->member, item, CAUSE_ERROR);
+
+    return code < 0 ? code : worker_put_off(worker, item, wait_ns);
+}
+
 static int run_item(struct worker *worker, struct item *item)
 {
     struct host *host = &worker->host;
@@ -146,7 +153,12 @@ static int run_item(struct worker *worker, struct item *item)
         return code;
     while ((outcome = try_item(worker, item)) == OUTCOME_RETRY &&
            item->attempt < worker->post.retries) {
+        int64_t wait = worker_wait_ns(worker, item, item->attempt + 1,
+                                      CAUSE_ERROR);
+
         host_undo(host);
+        if (wait > 0)
+            return try_later(worker, item, wait);
         code = turn_charge(worker->member, item);
         if (code < 0)
             return code;
@@ -184,13 +196,15 @@ void worker_add_times(struct worker *worker, int64_t starved_ns)
 
 static unsigned batch_most(const struct worker *worker)
 {
+    const int64_t room = MEMBER_REFS - (int64_t)worker->held -
+                         (int64_t)worker->put_off.count;
     int64_t most;
 
     if (worker->post.sync || worker->mean_ns == 0)
         return 1;
     most = BATCH_NS / worker->mean_ns;
-    if (worker->host.keeps && most > MEMBER_REFS - worker->held)
-        most = MEMBER_REFS - worker->held;
+    if (worker->host.keeps && most > room)
+        most = room;
     return most < 1 ? 1 : most > LEASE_MOST ? LEASE_MOST : (unsigned)most;
 }
 
@@ -200,9 +214,13 @@ static int64_t patience(const struct worker *worker)
 {
     int64_t save = 4 * worker->host.save_ns;
 
+    int64_t due = worker->put_off.count > 0 ? worker->due_ns : FOREVER;
+    int64_t deadline;
+
     if (worker->held == 0)
-        return FOREVER;
-    return clock_deadline(save > SAVE_IDLE_NS ? save : SAVE_IDLE_NS);
+        return due;
+    deadline = clock_deadline(save > SAVE_IDLE_NS ? save : SAVE_IDLE_NS);
+    return due < deadline ? due : deadline;
 }
 
 static int lease(struct worker *worker, int64_t *starved_ns)
@@ -211,9 +229,18 @@ static int lease(struct worker *worker, int64_t *starved_ns)
     unsigned most = batch_most(worker);
     unsigned share = post->count > 1 ? 2 * post->count : 1;
     struct item *items = worker->items + worker->held;
-    int count = turn_lease(worker->member, post->from.at,
-                           (unsigned)post->from.count, most, share, 0, items);
+    int count = (int)worker_take_due(worker, items, most);
 
+    if (count > 0)
+        return count;
+    if (worker_is_full(worker)) {
+        worker_add_times(worker, 0);
+        worker_await_due(worker);
+        *starved_ns = clock_now() - worker->now;
+        return WEIR_ETIMEDOUT;
+    }
+    count = turn_lease(worker->member, post->from.at,
+                       (unsigned)post->from.count, most, share, 0, items);
     if (count == WEIR_EEMPTY) {
         worker_add_times(worker, 0);
         member_set_waiting(worker->member, WAITING_ITEM);
@@ -223,7 +250,8 @@ static int lease(struct worker *worker, int64_t *starved_ns)
         member_set_waiting(worker->member, WAITING_NOT);
         *starved_ns = clock_now() - worker->now;
     }
-    return count;
+    return count > 0 ? worker_put_off_lost(worker, items, (unsigned)count)
+                     : count;
 }
 
 static int commit(struct worker *worker)
@@ -269,7 +297,7 @@ static bool save_is_due(const struct worker *worker)
 
     return worker->held >= (post->from_capacity + 3) / 4 ||
            worker->held_bytes >= post->from_bytes / 4 ||
-           worker->held + LEASE_MOST >= MEMBER_REFS ||
+           worker->held + worker->put_off.count + LEASE_MOST >= MEMBER_REFS ||
            worker->now - worker->held_since > SAVE_NS ||
            worker->host.commit_soon || give_is_much(&worker->host);
 }
@@ -303,7 +331,7 @@ int worker_turns(struct worker *worker)
         int64_t starved = 0;
         int count = lease(worker, &starved), code;
 
-        if (count == WEIR_ETIMEDOUT) {
+        if (count == WEIR_ETIMEDOUT || count == 0) {
             worker_add_times(worker, starved);
             code = commit(worker);
         } else if (count < 0) {
@@ -340,6 +368,8 @@ static int try_flush(struct worker *worker)
         }
         if (outcome == OUTCOME_RETRY)
             host_undo(host);
+        if (outcome == OUTCOME_RETRY && tries < worker->post.retries)
+            worker_wait(worker, tries + 1);
     } while (outcome == OUTCOME_RETRY && tries++ < worker->post.retries);
     if (outcome == OUTCOME_CANCELED)
         return WEIR_ECANCELED;

@@ -208,6 +208,7 @@ int run_worker(void *bound, const struct nursery_order *order)
         member_leave(&worker.member);
     host_free(&worker.host);
     free(worker.items);
+    VEC_DONE(&worker.put_off);
     post_done(&worker.post);
     return code == 0 ? 0 : 1;
 }

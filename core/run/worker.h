@@ -4,6 +4,7 @@
  *
  * worker.c  its life: attach, open, load, close
  * turns.c   its turns: items of a stage; the end of the stream
+ * putoff.c  items that wait for their next attempt
  * source.c  its turns when it makes items from nothing
  */
 #ifndef RUN_WORKER_H
@@ -11,6 +12,12 @@
 
 #include "job/job.h"
 #include "run/host.h"
+
+/* Leased, and not to be tried before that time. */
+struct put_off {
+    struct item item;
+    int64_t due_ns;
+};
 
 struct worker {
     struct post post;
@@ -23,6 +30,8 @@ struct worker {
     unsigned held;      /* done and not committed: only when the task saves */
     uint64_t held_bytes;
     int64_t held_since;
+    VEC(struct put_off) put_off;
+    int64_t due_ns; /* of the first of them; FOREVER: there is none */
 
     int64_t now;     /* when the last batch ended */
     int64_t mean_ns; /* of one item; 0: not known yet */
@@ -49,6 +58,27 @@ int worker_source(struct worker *worker);
 /* The end of the stream, and that it was reached. */
 int worker_flush(struct worker *worker);
 int worker_ended(struct worker *worker);
+
+/* --- putoff.c --- */
+/* How long the item waits after @attempts, of which the last ended by @cause.
+ */
+int64_t worker_wait_ns(const struct worker *worker, const struct item *item,
+                       unsigned attempts, enum cause cause);
+/* It waits from now on, with what is charged already. */
+int worker_put_off(struct worker *worker, const struct item *item,
+                   int64_t wait_ns);
+/* Of @count items that were leased, those that were lost before wait, too.
+ * Returns how many are left in @items, or a code. */
+int worker_put_off_lost(struct worker *worker, struct item *items,
+                        unsigned count);
+/* Those that are due, at most @most. Returns how many. */
+unsigned worker_take_due(struct worker *worker, struct item *items,
+                         unsigned most);
+/* Nothing else is to be leased before one of them is due. */
+bool worker_is_full(const struct worker *worker);
+void worker_await_due(struct worker *worker);
+/* Of a source, or a flush, that begins again. */
+void worker_wait(struct worker *worker, unsigned attempts);
 
 int worker_open_task(struct worker *worker);
 void worker_close_task(struct worker *worker);

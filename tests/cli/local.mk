@@ -18,6 +18,7 @@ cli_tests = \
 	%D%/put-get.sh \
 	%D%/replay.sh \
 	%D%/run-after.sh \
+	%D%/run-backoff.sh \
 	%D%/run-basic.sh \
 	%D%/run-failed.sh \
 	%D%/run-halt.sh \

@@ -60,6 +60,7 @@ check_PROGRAMS += %D%/couple
 crash_scripts = \
 	%D%/put-get-killed.sh \
 	%D%/run-append.sh \
+	%D%/run-backoff.sh \
 	%D%/run-kept.sh \
 	%D%/run-rename.sh \
 	%D%/run-stopped.sh \

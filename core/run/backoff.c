@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* backoff.c - see backoff.h. */
+#include "config.h"
+
+#include "run/backoff.h"
+
+/* From 0 to 1. */
+static double chance(uint64_t root, uint64_t path, unsigned attempts)
+{
+    uint64_t bits = hash_mix(hash_mix(root, path), attempts);
+
+    return (double)(bits >> 11) * 0x1p-53;
+}
+
+int64_t backoff_ns(const struct job_wait *wait, unsigned attempts,
+                   uint64_t root, uint64_t path)
+{
+    double ns = (double)wait->first_ns;
+
+    if (wait->first_ns == 0)
+        return 0;
+    for (unsigned i = 1;
+         i < attempts && ns < (double)wait->most_ns && wait->factor > 1; i++)
+        ns *= wait->factor;
+    if (ns > (double)wait->most_ns)
+        ns = (double)wait->most_ns;
+    ns -= ns * wait->jitter * chance(root, path, attempts);
+    return ns < 1 ? 1 : (int64_t)ns;
+}
+
+enum wait_class backoff_class(enum cause cause)
+{
+    switch (cause) {
+    case CAUSE_LIMIT:
+        return WAIT_TIMEOUT;
+    case CAUSE_EXIT:
+    case CAUSE_SIGNAL:
+        return WAIT_CRASH;
+    default:
+        return WAIT_ERROR;
+    }
+}
