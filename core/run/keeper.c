@@ -21,7 +21,7 @@
 #include "run/keeper.h"
 #include "run/supervisor.h"
 
-enum { DEATHS_MOST = 10, END_TRIES = 3 };
+enum { DEATHS_MOST = 50, END_TRIES = 3 };
 #define END_NS (60 * NS_PER_S)
 
 static _Noreturn void child(struct supervisor *sup, struct end *end)
