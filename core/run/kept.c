@@ -19,6 +19,8 @@ const char *kept_class(enum cause cause)
         return KEPT_CRASH;
     case CAUSE_LIMIT:
         return KEPT_LIMIT;
+    case CAUSE_ERROR:
+        return KEPT_AGAIN;
     default:
         return KEPT_LOST;
     }

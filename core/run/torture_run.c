@@ -120,6 +120,7 @@ static void relax(struct job *job)
 
         stage->retries += TORTURE_KILLS + TORTURE_NURSERIES + 1;
         stage->timeout_ns = FOREVER;
+        memset(stage->waits, 0, sizeof stage->waits);
         stage->halt.failures = 0;
         stage->halt.share = 0;
     }
