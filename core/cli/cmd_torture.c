@@ -186,6 +186,8 @@ static enum status torture_job(const struct torture_args *args,
     int code;
 
     stop_watch(NULL, NULL);
+    if (job->uses_stdin && isatty(STDIN_FILENO))
+        note_line("reading standard input, for all runs; Ctrl-D ends it");
     code = torture_prepare(&torture, job, &err);
     if (code == 0) {
         status = run_rounds(&torture, args, &err);
