@@ -136,6 +136,19 @@ int fd_slurp(int fd, struct buf *buf, size_t most)
     return rc;
 }
 
+/* EBUSY: another thread was about to open @number. */
+int fd_put_at(int fd, int number)
+{
+    int got = -1;
+
+    for (unsigned i = 0; i < 1000 && got < 0; i++) {
+        got = dup2(fd, number);
+        if (got < 0 && errno != EINTR && errno != EBUSY)
+            break;
+    }
+    return got < 0 ? -errno : 0;
+}
+
 int fd_fill_standard(void)
 {
     for (int fd = 0; fd <= 2; fd++) {
@@ -149,11 +162,11 @@ int fd_fill_standard(void)
         if (null < 0)
             return -errno;
         if (null != fd) { /* another thread was faster */
-            int moved = dup2(null, fd);
+            int code = fd_put_at(null, fd);
 
             fd_close(&null);
-            if (moved < 0)
-                return -errno;
+            if (code < 0)
+                return code;
         }
     }
     return 0;

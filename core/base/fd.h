@@ -22,6 +22,9 @@ int fd_pwrite_all(int fd, const void *data, size_t size, int64_t offset);
 /* The whole file into @buf, at most @most bytes (-EFBIG beyond). */
 int fd_slurp(int fd, struct buf *buf, size_t most);
 
+/* dup2, again when the system says that it could not just now. */
+int fd_put_at(int fd, int number);
+
 /* Opens /dev/null on each of 0, 1, 2 that is closed: first thing in main. */
 int fd_fill_standard(void);
 

@@ -61,11 +61,13 @@ static enum status help_topic(const struct help_args *args, const char *topic)
     struct plugin_names names = { 0 };
     struct plugin_path path;
     enum status status = STATUS_BROKEN;
+    int code;
 
     if (!path_of(&args->folders, &path))
         return STATUS_WRONG;
-    if (plugin_names(&path, &names) < 0)
-        complain_memory();
+    code = plugin_names(&path, &names);
+    if (code < 0)
+        complain("cannot list the plugins: %s", weir_strerror(code));
     else if (strchr(topic, '.') || has_name(&names, topic))
         status = plugins_show(&path, topic);
     else

@@ -61,9 +61,10 @@ static enum status list_all(const struct plugin_path *path, struct json *json,
     struct plugin_names names = { 0 };
     enum status status = STATUS_GOOD;
     weir_error err = { 0 };
+    int code = plugin_names(path, &names);
 
-    if (plugin_names(path, &names) < 0) {
-        complain_memory();
+    if (code < 0) {
+        complain("cannot list the plugins: %s", weir_strerror(code));
         return STATUS_BROKEN;
     }
     for (size_t i = 0; i < names.list.count && status != STATUS_BROKEN; i++) {

@@ -60,7 +60,7 @@ static int look_prepare(void *arg, struct buf *reply)
     int code;
 
     /* What a constructor prints is no result of ours. */
-    dup2(STDERR_FILENO, STDOUT_FILENO);
+    fd_put_at(STDERR_FILENO, STDOUT_FILENO);
     code = plugin_load(asked->path, asked->name, &plugin, &tries, &err);
 
     buf_u32(reply, (uint32_t)code);

@@ -36,7 +36,7 @@ static void guard(int fd, int flags)
         return;
     null = open("/dev/null", flags);
     if (null >= 0 && null != fd) {
-        dup2(null, fd);
+        fd_put_at(null, fd);
         close(null);
     }
 }
@@ -149,21 +149,40 @@ bool out_lost(void)
     return why != 0;
 }
 
+/* As much of it as can be said without any memory. */
+static void say_plainly(const char *format, va_list args)
+{
+    char text[1024];
+
+    if (vsnprintf(text, sizeof text, format, args) < 0)
+        strcpy(text, "no memory");
+    fprintf(stderr, "weir: %s\n", text);
+}
+
 /* One write per line, so that lines of several processes do not mix. */
 static void say(enum style style, const char *format, va_list args)
 {
     CLEANUP_BUF struct buf line = { 0 };
+    va_list again;
     char *text;
 
-    if (vasprintf(&text, format, args) < 0)
+    va_copy(again, args);
+    if (vasprintf(&text, format, args) < 0) {
+        flush();
+        say_plainly(format, again);
+        va_end(again);
         return;
+    }
     buf_printf(&line, "%sweir:%s %s\n",
                style == STYLE_END ? "" : out_style(stderr, style),
                style == STYLE_END ? "" : out_style(stderr, STYLE_END), text);
     free(text);
     flush();
-    if (!line.failed)
+    if (line.failed)
+        say_plainly(format, again);
+    else
         fwrite(line.data, 1, line.size, stderr);
+    va_end(again);
     fflush(stderr);
 }
 

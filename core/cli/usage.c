@@ -38,12 +38,14 @@ static void row(struct buf *out, const char *first, size_t width,
         buf_printf(out, "%-*s  %s\n", (int)width, first, second);
 }
 
-static size_t width_of(const struct option_spec *table, size_t width)
+static size_t width_of(const struct option_spec *table, size_t width,
+                       struct buf *out)
 {
     for (; table && table->kind != OPTION_END; table++) {
         CLEANUP_BUF struct buf words = { 0 };
 
         option_words(table, &words);
+        out->failed |= words.failed;
         if (words.size > width && words.size <= FIRST_COLUMN_MOST)
             width = words.size;
     }
@@ -57,6 +59,7 @@ static void option_rows(const struct option_spec *table, size_t width,
         CLEANUP_BUF struct buf words = { 0 };
 
         option_words(table, &words);
+        out->failed |= words.failed;
         row(out, words.data ? words.data : "", width, table->summary);
     }
 }
@@ -76,7 +79,7 @@ void usage_main(struct buf *out)
     for (size_t i = 0; commands[i]; i++)
         buf_printf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     heading(out, "Options:");
-    option_rows(main_options, width_of(main_options, 0), out);
+    option_rows(main_options, width_of(main_options, 0, out), out);
     heading(out, "Examples:");
     buf_text(out, "  weir plugins\n"
                   "  weir help text.grep\n"
@@ -88,8 +91,9 @@ void usage_main(struct buf *out)
 
 void usage_command(const struct command *command, struct buf *out)
 {
-    size_t width = width_of(command->options, width_of(common_options, 0));
+    size_t width = width_of(common_options, 0, out);
 
+    width = width_of(command->options, width, out);
     buf_printf(out, "Usage: weir %s [OPTION]...%s%s\n\n%s.\n", command->name,
                command->operands[0] ? " " : "", command->operands,
                command->summary);

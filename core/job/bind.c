@@ -270,24 +270,27 @@ static int stdout_aside(void)
 
     fflush(stdout);
     kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-    if (kept >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+    if (kept >= 0 && fd_put_at(STDERR_FILENO, STDOUT_FILENO) < 0)
         fd_close(&kept);
     return kept;
 }
 
-static void stdout_back(int kept)
+static int stdout_back(int kept)
 {
+    int code = 0;
+
     fflush(stdout);
     if (kept >= 0)
-        dup2(kept, STDOUT_FILENO);
+        code = fd_put_at(kept, STDOUT_FILENO);
     fd_close(&kept);
+    return code;
 }
 
 int bind_prepare(void *arg, struct buf *reply)
 {
     struct binding *binding = arg;
     int kept = stdout_aside();
-    int code = 0;
+    int code = 0, back;
 
     for (size_t i = 0; i < binding->job->stages.count && code == 0; i++)
         code = bind_stage(binding, i, reply);
@@ -297,7 +300,8 @@ int bind_prepare(void *arg, struct buf *reply)
         busy('b', 0);
         code = binding->options->bound(&binding->bound, binding->bound.arg);
     }
-    stdout_back(kept);
+    back = stdout_back(kept);
+    code = code == 0 ? back : code;
     if (code < 0) {
         /* Not busy with anything: this is no plugin's doing. */
         nursery_busy_with("");

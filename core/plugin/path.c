@@ -19,6 +19,7 @@
 #include "config.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -233,6 +234,12 @@ int plugin_names_add(struct plugin_names *names, const char *name, size_t size)
     return 0;
 }
 
+/* There is nothing; other errors mean that nobody can tell. */
+static bool is_nothing(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
 /* Adds @name when one of its places in @folder is a file. */
 static int add_found(struct plugin_names *names, const char *folder,
                      const char *name)
@@ -245,7 +252,10 @@ static int add_found(struct plugin_names *names, const char *folder,
 
         if (!file)
             return WEIR_ENOMEM;
-        found = stat(file, &st) == 0 && S_ISREG(st.st_mode);
+        if (stat(file, &st) == 0)
+            found = S_ISREG(st.st_mode);
+        else if (!is_nothing(errno))
+            return -errno;
     }
     return found ? plugin_names_add(names, name, strlen(name)) : 0;
 }
@@ -278,6 +288,8 @@ static int add_entries(struct plugin_names *names, const char *folder,
     if (!scan)
         return WEIR_ENOMEM;
     dir = opendir(scan);
+    if (!dir && !is_nothing(errno))
+        return -errno;
     while (dir && code == 0 && (entry = readdir(dir)))
         code = add_entry(names, folder, entry->d_name);
     if (dir)

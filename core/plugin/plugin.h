@@ -82,7 +82,8 @@ int plugin_where(const struct plugin_path *path, const char *name,
                  char **file_out);
 
 /* The names that can be found on the path, sorted, once each; the caller frees
- * with plugin_names_done. For listings and nearest names: nothing is loaded. */
+ * with plugin_names_done. For listings and nearest names: nothing is loaded.
+ * WEIR_ENOMEM, or -errno of a folder that is there and cannot be read. */
 struct plugin_names {
     VEC(char *) list; /* ends with a NULL element after the last */
 };

@@ -150,8 +150,7 @@ static int place_descriptors(struct setup *setup)
         int *fd = &setup->fds[setup->fd_next++];
 
         doing(setup, "cannot give it descriptor %u", wanted[i]);
-        if (dup2(*fd, (int)wanted[i]) < 0)
-            code = -errno;
+        code = fd_put_at(*fd, (int)wanted[i]);
         fd_close(fd);
     }
     if (code == 0 && setup->flags & START_TERMINAL) {

@@ -132,7 +132,7 @@ static void empty_stdin(void)
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     if (fd > 0) {
-        dup2(fd, 0);
+        fd_put_at(fd, 0);
         close(fd);
     } else if (fd < 0) {
         close(0);

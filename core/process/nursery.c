@@ -88,6 +88,8 @@ static void poll_out(struct nursery *nursery, bool on)
         return;
     if (epoll_ctl(nursery->epoll, EPOLL_CTL_MOD, nursery->socket, &event) == 0)
         nursery->polling_out = on;
+    else if (on) /* what waits would wait for ever: its end tells */
+        pidfd_send_signal(nursery->pidfd, SIGKILL, NULL, 0);
 }
 
 static void waiting_free(struct waiting *waiting)
@@ -130,10 +132,15 @@ static void send_waiting(struct nursery *nursery)
     while (nursery->first != NULL) {
         struct waiting *waiting = nursery->first;
 
-        if (try_send(nursery->socket, &waiting->head, waiting->text,
-                     waiting->fds, waiting->fd_count) == -EAGAIN)
+        int code = try_send(nursery->socket, &waiting->head, waiting->text,
+                            waiting->fds, waiting->fd_count);
+
+        if (code == -EAGAIN)
             break;
-        /* Sent, or nobody is there any more: its end tells. */
+        /* Nobody is there any more; or it cannot be reached, and is of no use:
+         * its end tells, in either case. */
+        if (code != 0)
+            pidfd_send_signal(nursery->pidfd, SIGKILL, NULL, 0);
         nursery->first = waiting->next;
         if (nursery->first == NULL)
             nursery->last = &nursery->first;
@@ -529,7 +536,7 @@ static void preparing_hears(struct preparing *preparing,
 }
 
 /* Until it says that it is prepared: 0; or it ends, WEIR_EPLUGIN; or the time
- * is over, WEIR_ETIMEDOUT. */
+ * is over, WEIR_ETIMEDOUT; or it cannot be heard, WEIR_EBROKEN. */
 static int hear_out(struct nursery *nursery, struct preparing *preparing,
                     int64_t deadline)
 {
@@ -553,7 +560,7 @@ static int hear_out(struct nursery *nursery, struct preparing *preparing,
             continue;
         }
         if (size <= 0)
-            return WEIR_EPLUGIN;
+            return size < 0 ? WEIR_EBROKEN : WEIR_EPLUGIN;
         preparing_hears(preparing, &nursery->in);
         if (preparing->answered)
             return 0;
@@ -573,6 +580,11 @@ static int judge(struct nursery *nursery, const struct nursery_spec *spec,
                          "loading took longer than %s and was killed%s%s",
                          text_from_duration(time, spec->prepare_timeout_ns),
                          with, preparing->busy);
+    }
+    if (heard == WEIR_EBROKEN) {
+        end_nursery(nursery, 0);
+        return error_set(err, heard,
+                         "cannot hear the process that loads and forks");
     }
     if (heard != 0) {
         end_nursery(nursery, GONE_NS);
@@ -606,7 +618,11 @@ static int raise_nursery(struct nursery *nursery,
     if (reply != NULL && reply->failed)
         return error_set(err, WEIR_ENOMEM, "no memory for what was loaded");
     code = watch(nursery, nursery->socket);
-    return code == 0 ? watch(nursery, nursery->pidfd) : code;
+    if (code == 0)
+        code = watch(nursery, nursery->pidfd);
+    return code == 0
+               ? 0
+               : error_sys(err, code, "cannot watch the process that forks");
 }
 
 int nursery_start(const struct nursery_spec *spec, struct nursery **out,

@@ -35,7 +35,7 @@ static void set_up_process(const struct worker *worker)
         (void)!write(fd, "500", 3);
         close(fd);
     }
-    dup2(STDERR_FILENO, STDOUT_FILENO);
+    fd_put_at(STDERR_FILENO, STDOUT_FILENO);
     signal(SIGXFSZ, SIG_IGN);
     snprintf(name, sizeof name, "weir:%s", worker->post.name);
     prctl(PR_SET_NAME, name, 0, 0, 0);
