@@ -35,6 +35,7 @@ include %D%/unit/plugins/local.mk
 include %D%/unit/job/local.mk
 include %D%/unit/run/local.mk
 include %D%/crash/local.mk
+include %D%/faults/local.mk
 else
 check-local:
 	@echo 'the unit tests are left out: install check, configure again' >&2

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * each.c - each allocation and each system call of each command fails once, in
+ * turn: in the runner, in its nursery, in its workers (fail.c). Whatever it
+ * was, the command ends, by itself and in time; it ends with its usual status
+ * and the right output, or says in words what failed; and nothing of it is
+ * left: no process, no file.
+ *
+ *     each                       a sample; WEIR_LONG=1: all of it
+ *     each ROW [KIND DEPTH N]    one row; one run of it, with what it says
+ *
+ * Where a process is one of many that are made anew, which call is the n-th is
+ * luck; so all of them are reached by and by, not in each run.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "faults/fail.h"
+
+#define FAULTY TEST_BUILDDIR "/tests/faults/weir"
+#define SOUND TEST_BUILDDIR "/core/cli/weir"
+
+enum { WORDS = 8, TEXT = 1 << 16, LIMIT_S = 15, SAMPLE = 2, SLOW_MS = 1500 };
+
+/* ----------------------------------------------------------------- rows ----
+ */
+
+static const struct row {
+    const char *name;
+    const char *words[WORDS];
+    const char *in;            /* file that is its input */
+    const char *result;        /* file that it makes, besides its output */
+    const char *before[WORDS]; /* a sound command, run first */
+    const char *after[WORDS];  /* and after it, when it ended well: its output
+                                * is the result */
+    int depths;                /* that there are processes at */
+} rows[] = {
+    { .name = "help", .words = { "help", "run" }, .depths = 1 },
+    { .name = "version", .words = { "--version" }, .depths = 1 },
+    { .name = "check", .words = { "check", "small.yaml" }, .depths = 3 },
+    { .name = "graph", .words = { "graph", "small.yaml" }, .depths = 3 },
+    { .name = "dry",
+      .words = { "run", "--dry-run", "small.yaml" },
+      .depths = 3 },
+    { .name = "plugins", .words = { "plugins", "text.upper" }, .depths = 3 },
+    { .name = "list", .words = { "plugins" }, .depths = 3 },
+    { .name = "call", .words = { "call", "text.upper", "lines" }, .depths = 2 },
+    { .name = "inline",
+      .words = { "run", "--inline", "small.yaml" },
+      .depths = 2 },
+    { .name = "run", .words = { "run", "small.yaml" }, .depths = 3 },
+    { .name = "ends",
+      .words = { "run", "ends.yaml" },
+      .in = "lines",
+      .depths = 3 },
+    { .name = "files",
+      .words = { "run", "files.yaml" },
+      .result = "result",
+      .depths = 3 },
+    { .name = "put",
+      .words = { "put", "--create", "q", "lines" },
+      .after = { "get", "-n", "3", "q" },
+      .depths = 1 },
+    { .name = "get",
+      .words = { "get", "-n", "3", "q" },
+      .before = { "put", "--create", "q", "lines" },
+      .depths = 1 },
+    { .name = "append",
+      .words = { "get", "-n", "3", "--append=result", "q" },
+      .before = { "put", "--create", "q", "lines" },
+      .result = "result",
+      .depths = 1 },
+    { .name = "queues",
+      .words = { "queues" },
+      .before = { "put", "--create", "q", "lines" },
+      .depths = 1 },
+    { .name = "remove",
+      .words = { "queues", "--remove=q" },
+      .before = { "put", "--create", "q", "lines" },
+      .after = { "queues" },
+      .depths = 1 },
+};
+
+static const char *const files[][2] = {
+    { "lines", "one\ntwo\nthree\n" },
+    { "small.yaml",
+      "weir: 1\njob: small\nqueues: { all: { capacity: 4 } }\nstages:\n"
+      "  - { name: make, task: flow.generate, with: { count: 3, size: 200 B },"
+      " workers: 1, to: all }\n"
+      "  - { name: give, task: flow.pass, from: all, to: stdout,"
+      " dispatch: sync }\n" },
+    { "ends.yaml", "weir: 1\njob: ends\nstages:\n"
+                   "  - { name: up, task: text.upper, from: stdin, to: stdout,"
+                   " dispatch: sync }\n" },
+    { "files.yaml",
+      "weir: 1\njob: files\nqueues: { all: {} }\nstages:\n"
+      "  - { name: read, task: file.lines, workers: 1, to: all,"
+      " with: { paths: [lines] } }\n"
+      "  - { name: keep, task: file.append, from: all, dispatch: sync,"
+      " with: { path: result } }\n" },
+};
+
+static const char *const kinds[] = { "memory", "memory:rest", "error",
+                                     "other",  "error:rest",  "eintr",
+                                     "short" };
+
+/* ---------------------------------------------------------------- a run ----
+ */
+
+static char work[] = "/tmp/weir-each.XXXXXX";
+static char queues[] = "/dev/shm/weir-each.XXXXXX";
+static char home[64];
+static struct fail_board *board;
+static bool shows;
+
+struct text {
+    char at[TEXT];
+    size_t size;
+};
+
+struct outcome {
+    int status; /* as of wait; -1: it did not end */
+    int64_t ms;
+    struct text out, err, result;
+    unsigned left; /* processes */
+};
+
+static void give_up(const char *what)
+{
+    printf("Bail out! %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(name, "w");
+
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+        give_up(name);
+}
+
+static void read_file(const char *name, struct text *text)
+{
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, text->at, TEXT - 1);
+
+    text->size = got > 0 ? (size_t)got : 0;
+    text->at[text->size] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+static bool same_text(const struct text *a, const struct text *b)
+{
+    return a->size == b->size && memcmp(a->at, b->at, a->size) == 0;
+}
+
+static void redirect(int to, const char *name, int flags)
+{
+    int fd = open(name, flags, 0600);
+
+    if (fd < 0 || dup2(fd, to) < 0)
+        _exit(126);
+    close(fd);
+}
+
+static pid_t start(const char *program, const char *const *words,
+                   const char *in)
+{
+    const char *argv[WORDS + 2] = { "weir" };
+    pid_t pid;
+
+    memcpy(argv + 1, words, WORDS * sizeof *words);
+    fflush(stdout);
+    pid = fork();
+    if (pid < 0)
+        give_up("fork");
+    if (pid == 0) {
+        setpgid(0, 0);
+        redirect(0, in != NULL ? in : "/dev/null", O_RDONLY);
+        redirect(1, "out", O_WRONLY | O_CREAT | O_TRUNC);
+        redirect(2, "err", O_WRONLY | O_CREAT | O_TRUNC);
+        execv(program, (char *const *)argv);
+        _exit(127);
+    }
+    return pid;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Its status; -1: not in time, and it is killed. */
+static int await(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0), status = -1;
+    struct pollfd event = { .fd = fd, .events = POLLIN };
+
+    if (fd < 0)
+        give_up("pidfd_open");
+    if (poll(&event, 1, LIMIT_S * 1000) == 1) {
+        waitpid(pid, &status, 0);
+    } else {
+        kill(-pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    close(fd);
+    return status;
+}
+
+/* Of those that it left behind, which are this process's now: how many do not
+ * end by themselves. */
+static unsigned clear_up(void)
+{
+    const int64_t end = now_ms() + 5000;
+    unsigned left = 0;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && now_ms() < end)
+        if (pid == 0)
+            usleep(1000);
+    if (pid < 0)
+        return 0;
+    for (;;) {
+        FILE *list = fopen("/proc/thread-self/children", "r");
+        int child;
+
+        if (list == NULL || fscanf(list, "%d", &child) != 1) {
+            if (list != NULL)
+                fclose(list);
+            return left;
+        }
+        fclose(list);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        left++;
+    }
+}
+
+static void empty_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] != '.' || strlen(entry->d_name) > 2)
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder != NULL)
+        closedir(folder);
+}
+
+/* Files in the folder where it runs, and in that of queues, and the temporary
+ * one: those of the test itself, and no others. */
+static const char *stray_file(const struct row *row)
+{
+    static const char *const known[] = { "out", "err", "board",
+                                         "tmp", "log", NULL };
+    static char found[300];
+    struct dirent *entry;
+    DIR *folder = opendir(".");
+
+    found[0] = '\0';
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        bool is_known = entry->d_name[0] == '.' ||
+                        (row->result != NULL &&
+                         strcmp(entry->d_name, row->result) == 0);
+
+        for (unsigned i = 0; known[i] != NULL; i++)
+            is_known |= strcmp(entry->d_name, known[i]) == 0;
+        for (unsigned i = 0; i < sizeof files / sizeof *files; i++)
+            is_known |= strcmp(entry->d_name, files[i][0]) == 0;
+        if (!is_known)
+            snprintf(found, sizeof found, "%s", entry->d_name);
+    }
+    closedir(folder);
+    folder = opendir("tmp");
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] != '.')
+            snprintf(found, sizeof found, "tmp/%s", entry->d_name);
+    closedir(folder);
+    folder = opendir(queues);
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "q") != 0 &&
+            strcmp(entry->d_name, "q.queue") != 0)
+            snprintf(found, sizeof found, "queues/%s", entry->d_name);
+    closedir(folder);
+    return found[0] != '\0' ? found : NULL;
+}
+
+static void run(const struct row *row, const char *spec,
+                struct outcome *outcome)
+{
+    memset(board, 0, sizeof *board);
+    unlink("log");
+    unlink("result");
+    empty_folder(queues);
+    empty_folder("tmp");
+    unsetenv("WEIR_FAIL");
+    if (row->before[0] != NULL && await(start(SOUND, row->before, NULL)) != 0)
+        give_up(row->before[0]);
+    setenv("WEIR_FAIL", spec, 1);
+    outcome->ms = -now_ms();
+    outcome->status = await(start(FAULTY, row->words, row->in));
+    outcome->ms += now_ms();
+    unsetenv("WEIR_FAIL");
+    outcome->left = clear_up();
+    read_file("out", &outcome->out);
+    read_file("err", &outcome->err);
+    outcome->result.at[0] = '\0';
+    outcome->result.size = 0;
+    if (row->result != NULL)
+        read_file(row->result, &outcome->result);
+    if (row->after[0] == NULL || outcome->status != 0)
+        return;
+    if (await(start(SOUND, row->after, NULL)) != 0)
+        outcome->result.size = 0;
+    else
+        read_file("out", &outcome->result);
+}
+
+/* ------------------------------------------------------------ judgement ----
+ */
+
+static struct outcome sound, got;
+
+/* The report's figures are times: only what comes to stdout counts. */
+static const char *wrong(const struct row *row)
+{
+    static char what[400];
+    const char *stray = stray_file(row);
+
+    if (got.status < 0)
+        return "does not end";
+    if (WIFSIGNALED(got.status)) {
+        snprintf(what, sizeof what, "was killed by signal %d",
+                 WTERMSIG(got.status));
+        return what;
+    }
+    if (got.left != 0)
+        return "leaves a process";
+    if (stray != NULL) {
+        snprintf(what, sizeof what, "leaves '%s'", stray);
+        return what;
+    }
+    if (got.status == sound.status)
+        return !same_text(&got.out, &sound.out)         ? "wrong output"
+               : !same_text(&got.result, &sound.result) ? "wrong result"
+                                                        : NULL;
+    if (WEXITSTATUS(got.status) < 1 || WEXITSTATUS(got.status) > 3) {
+        snprintf(what, sizeof what, "ends with status %d",
+                 WEXITSTATUS(got.status));
+        return what;
+    }
+    /* `plugins` says it in the list itself. */
+    if (got.err.size == 0 &&
+        (WEXITSTATUS(got.status) != 1 || same_text(&got.out, &sound.out)) &&
+        strcmp(board->name, "fflush") != 0 && strcmp(board->name, "write") != 0)
+        return "does not say why";
+    return NULL;
+}
+
+static void show(const char *text)
+{
+    for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n')
+        printf("#     %.*s\n", (int)strcspn(text, "\n"), text);
+}
+
+static bool try_one(const struct row *row, const char *kind, int depth,
+                    unsigned long n)
+{
+    char spec[80];
+    const char *what;
+
+    snprintf(spec, sizeof spec, "%.*s:%lu:%d%s", (int)strcspn(kind, ":"), kind,
+             n, depth, strchr(kind, ':') != NULL ? ":rest" : "");
+    run(row, spec, &got);
+    what = wrong(row);
+    if (what == NULL && got.ms > SLOW_MS)
+        printf("# %s WEIR_FAIL=%s: took %lld ms; first struck: %s\n", row->name,
+               spec, (long long)got.ms, board->name);
+    if (what == NULL && !shows)
+        return true;
+    printf("# %s WEIR_FAIL=%s: %s; status 0x%x; first struck: %s (%s)\n",
+           row->name, spec, what != NULL ? what : "good", got.status,
+           board->name, board->error != 0 ? strerror(board->error) : "-");
+    show(got.err.at);
+    if (shows) {
+        struct text log;
+
+        read_file("log", &log);
+        log.at[1000] = '\0';
+        show(log.at);
+    }
+    if (strncmp(what != NULL ? what : "", "wrong", 5) == 0) {
+        show("- output:");
+        show(got.out.at);
+        show("- result:");
+        show(got.result.at);
+        show("- not:");
+        show(sound.out.at);
+        show(sound.result.at);
+    }
+    return what == NULL;
+}
+
+static unsigned results, runs;
+
+static void tell(bool good, const char *name, const char *kind, int depth,
+                 unsigned long count)
+{
+    printf("%sok %u - %s, %s, %s: %lu\n", good ? "" : "not ", ++results, name,
+           depth < 0    ? "all processes"
+           : depth == 0 ? "the command"
+           : depth == 1 ? "its children"
+                        : "theirs",
+           kind, count);
+    fflush(stdout);
+}
+
+/* All of them, or some spread over them. */
+static void try_depth(const struct row *row, const char *kind, int depth,
+                      unsigned long count, bool is_long)
+{
+    unsigned long most = is_long || count < SAMPLE ? count : SAMPLE;
+    unsigned bad = 0;
+
+    for (unsigned long i = 0; i < most && bad < 20; i++) {
+        unsigned long n = 1 + i * count / most;
+
+        if (!is_long)
+            n += (count / most) * (results % 7) / 7;
+        bad += !try_one(row, kind, depth, n);
+        runs++;
+    }
+    tell(bad == 0, row->name, kind, depth, count);
+}
+
+static void try_row(const struct row *row, bool is_long, const char *only)
+{
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *kind = kinds[i];
+        unsigned long counts[FAIL_DEPTHS];
+        char spec[64];
+
+        if (only != NULL && strcmp(only, kind) != 0)
+            continue;
+        /* Some of these wait until there might be more of it again. */
+        if (!is_long && strchr(kind, ':') != NULL)
+            continue;
+        snprintf(spec, sizeof spec, "%.*s:%u:-1", (int)strcspn(kind, ":"), kind,
+                 ~0U);
+        run(row, spec, &sound);
+        if (sound.status != 0 || sound.left != 0) {
+            printf("# %s does not run at all: status 0x%x\n", row->name,
+                   sound.status);
+            show(sound.err.at);
+        }
+        memcpy(counts, (const void *)board->counts, sizeof counts);
+        for (int depth = 0; depth < row->depths; depth++)
+            try_depth(row, kind, depth, counts[depth], is_long);
+        if (strcmp(kind, "eintr") == 0 || strcmp(kind, "short") == 0)
+            tell(try_one(row, kind, -1, 0), row->name, kind, -1, 0);
+    }
+}
+
+/* -------------------------------------------------------------- the test ----
+ */
+
+static void set_up(void)
+{
+    int fd;
+
+    if (mkdtemp(work) == NULL || chdir(work) < 0)
+        give_up(work);
+    for (unsigned i = 0; i < sizeof files / sizeof *files; i++)
+        write_file(files[i][0], files[i][1]);
+    if (mkdtemp(queues) == NULL || mkdir("tmp", 0700) < 0)
+        give_up("a folder");
+    fd = open("board", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof *board) < 0)
+        give_up("board");
+    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                 0);
+    if (board == MAP_FAILED)
+        give_up("board");
+    close(fd);
+    setenv("WEIR_FAIL_BOARD", "board", 1);
+    setenv("WEIR_QUEUE_DIR", queues, 1);
+    snprintf(home, sizeof home, "%s/tmp", work);
+    setenv("TMPDIR", home, 1);
+    setenv("WEIR_PLUGIN_PATH", TEST_BUILDDIR "/plugins/.libs", 1);
+    setenv("LC_ALL", "C", 1);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (int number = 1; number < 32; number++)
+        signal(number, SIG_DFL);
+}
+
+static void clear_work(void)
+{
+    empty_folder(queues);
+    empty_folder("tmp");
+    rmdir(queues);
+    rmdir("tmp");
+    empty_folder(".");
+    if (chdir("/") == 0)
+        rmdir(work);
+}
+
+int main(int argc, char **argv)
+{
+    const char *length = getenv("WEIR_LONG");
+    bool is_long = length != NULL && strcmp(length, "1") == 0;
+
+    set_up();
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (argc > 1 && strcmp(argv[1], rows[i].name) != 0)
+            continue;
+        if (argc > 4) {
+            shows = true;
+            setenv("WEIR_FAIL_LOG", "log", 1);
+            run(&rows[i], "none:0:0", &sound);
+            try_one(&rows[i], argv[2], atoi(argv[3]),
+                    strtoul(argv[4], NULL, 10));
+            continue;
+        }
+        try_row(&rows[i], is_long, argc > 2 ? argv[2] : NULL);
+    }
+    clear_work();
+    printf("# %u runs\n1..%u\n", runs, results);
+    return 0;
+}
