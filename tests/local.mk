@@ -36,6 +36,7 @@ include %D%/unit/job/local.mk
 include %D%/unit/run/local.mk
 include %D%/crash/local.mk
 include %D%/faults/local.mk
+include %D%/model/local.mk
 else
 check-local:
 	@echo 'the unit tests are left out: install check, configure again' >&2
