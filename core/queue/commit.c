@@ -8,11 +8,13 @@
  *
  *   b  renames (a name that is gone was renamed before); what a part has
  *      committed of an item that is still leased: absolute stores
- *   a  outputs: each slot still STAGED(w) is published. One that is not was
- *      published before, and may be anybody's by now, but never STAGED(w)
- *      again: w is dead, or in this very redo
+ *   a  outputs: each slot still STAGED(w) is published, or held where order is
+ *      kept. One that is not was so before, and may be anybody's by now, but
+ *      never STAGED(w) again: w is dead, or in this very redo
  *   c  chunks of inputs still DONE(w): flag, then count, under the store's lock
  *   d  inputs still DONE(w): FREE
+ *   e  where order is kept: what is held and may be published is (order.c). By
+ *      any commit of that stage, or by who recovers
  *
  * Then the lists are emptied and TXN is OPEN again. Dies between: the lists
  * name slots whose words say otherwise.
@@ -154,6 +156,9 @@ static void set_txn(struct member *member, enum txn_state state)
 /* Broken on purpose: the tests must notice. */
 static void misbehave(struct member *member, bool committed)
 {
+    if (committed && WEIR_MUTATED("free-before-hold"))
+        slots_free(member->segment, member->in, member->in_count, SLOT_DONE,
+                   member->number);
     if (!committed && WEIR_MUTATED("publish-before-commit"))
         slots_publish(member->segment, member->out, member->out_count,
                       member->number);
@@ -191,6 +196,10 @@ int turn_commit(struct member *member, const struct append *append,
     misbehave(member, true);
     code = commit_redo(member->segment, member->number, member->in_count,
                        member->out_count, false, err);
+    if (member->ordered != 0 && code != WEIR_EBROKEN &&
+        order_advance(member->segment, member->ordered - 1,
+                      member->in_count == 0) == WEIR_EBROKEN)
+        code = WEIR_EBROKEN;
     if (code == WEIR_EBROKEN)
         return error_set(err, code, "shared memory is damaged");
     WEIR_POINT("queue.commit.redone");

@@ -20,6 +20,9 @@ struct queue {
     uint32_t *free;
     struct slot *slots;
     _Atomic uint64_t *sleepers[SIDES];
+    struct slot_order *order; /* NULL: nobody keeps it */
+    uint32_t *lists[LISTS];
+    uint32_t kept;
     uint32_t swept_claim; /* what the last sweep saw; the owner's */
     uint64_t swept_turn;
 };
@@ -37,6 +40,8 @@ struct segment {
     char *renames;
     struct queue *queues;
     struct sink_head *sinks;
+    struct order_link *orders; /* this process's copy */
+    unsigned order_count;
     struct store store;
     struct lives *lives; /* without an owner: what this process has of it */
     int sinks_log;       /* of a run with a journal: sink.c; 0: none */
@@ -53,8 +58,10 @@ struct member {
     uint32_t sequence;            /* of TXN: of the last commit */
     unsigned rotate; /* which of several queues is looked at first */
     uint32_t spin;
-    bool listed; /* some queue may have this member among its sleepers */
-    int sink_fd; /* the file of the last append, and its entry */
+    unsigned ordered; /* queue + 1 that it keeps the order of; 0: none */
+    uint64_t first;   /* ticket that is its first; 0: not known */
+    bool listed;      /* some queue may have this member among its sleepers */
+    int sink_fd;      /* the file of the last append, and its entry */
     unsigned sink;
 };
 
@@ -138,14 +145,37 @@ bool queue_at_end(const struct queue *queue);
 bool queue_fits(const struct queue *queue, uint32_t slots, uint64_t bytes);
 /* READY at the tail; READY again at the head. */
 int queue_publish(struct queue *queue, uint32_t number);
+/* A payload that became smaller than its room has its size from now on. */
+void queue_settle_size(struct queue *queue, uint32_t number);
+/* READY at this position, and the first of them is one before the head. */
+int queue_ready_again(struct queue *queue, uint32_t number, uint64_t pos);
 int queue_give_back(struct queue *queue, uint32_t number);
 /* FREE, from whatever state; counts by the state that was. */
 int queue_release_slot(struct queue *queue, uint32_t number);
 
+/* --- order.c; but for the last two, under the queue's lock --- */
+int order_rebuild(struct queue *queue);
+/* A slot became LEASED; is LEASED or DONE no more. */
+int order_leased(struct queue *queue, uint32_t number);
+int order_unleased(struct queue *queue, uint32_t number);
+/* HELD instead of STAGED. */
+int order_hold(struct queue *queue, uint32_t number);
+/* READY again, where its ticket says. */
+int order_give_back(struct queue *queue, uint32_t number);
+/* Whether a member may stage one more: it must not take the last slot. */
+bool order_fits(const struct queue *queue, bool first, uint64_t bytes);
+bool order_claim_fits(const struct queue *queue);
+/* Who is to be woken since its item is the first; UINT32_MAX: nobody. */
+unsigned order_turn(const struct queue *queue);
+/* Publishes what is held and may be, behind the items of @from; @look: it may
+ * be at its end. All of them: after a death, by the sweep. */
+int order_advance(struct segment *segment, unsigned from, bool look);
+int order_advance_all(struct segment *segment, int64_t deadline_ns);
+
 /* Sleepers. A wake is chosen under the lock and sent after it. */
 struct wakes {
     unsigned count;
-    unsigned members[SIDES_ONE];
+    unsigned members[SIDES_ONE + 1];
     unsigned all;  /* 1 << side: all who sleep on it */
     bool forced;   /* also bells that were rung already */
     uint64_t room; /* bytes free, of SIDE_BELL_PUT */

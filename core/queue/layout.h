@@ -7,11 +7,11 @@
  * (a wild one is WEIR_EBROKEN).
  *
  * TRUTH is: slot.word, slot.chunk_ref, slot.attrs_ref, member.txn with the
- * book it names, and queue.closed. All else (ring, head, tail, free stack,
- * counts, bytes, the store's lists) is a cache, rebuilt in one pass under the
- * lock it stands under. No truth is a counter that is stepped: redo and undo
- * store absolute values, so that doing them twice, or half and then again, is
- * harmless.
+ * book it names, queue.closed, and where order is kept slot_order. All else
+ * (ring, head, tail, free stack, counts, bytes, the store's lists) is a cache,
+ * rebuilt in one pass under the lock it stands under. No truth is a counter
+ * that is stepped: redo and undo store absolute values, so that doing them
+ * twice, or half and then again, is harmless.
  *
  * REFERENCE FIRST: a slot is noted in its member's in[] or out[] before its
  * word names the member, and forgotten after. So a dead member's references
@@ -32,16 +32,19 @@ enum { SEGMENT_VERSION = 4, CACHE_LINE = 64 };
 
 /* ------------------------------------------------------------- a slot ---- */
 
-/* slot.word = state | (member number + 1) << 8; FREE and READY have no owner.
+/* slot.word = state | (member number + 1) << 8; FREE, READY and HELD have no
+ * owner.
  *
  *   FREE -> STAGED(w) -> READY -> LEASED(w) -> DONE(w) -> FREE
- *   STAGED -> FREE (dropped)      LEASED, DONE -> READY (given back)        */
+ *   STAGED -> FREE (dropped)      LEASED, DONE -> READY (given back)
+ *   STAGED(w) -> HELD -> READY    where order is kept: order.c              */
 enum slot_state {
     SLOT_FREE = 0, /* zeroed memory is a free slot */
     SLOT_STAGED = 1,
     SLOT_READY = 2,
     SLOT_LEASED = 3,
     SLOT_DONE = 4,
+    SLOT_HELD = 5, /* committed; its turn to be published has not come */
 };
 
 enum { SLOT_INLINE = 64 };
@@ -76,6 +79,22 @@ struct slot {
     uint8_t data[SLOT_INLINE];
 };
 
+/*
+ * One for each slot of a queue that an ordered stage takes from or fills.
+ *
+ * `ticket` is stored before word = READY, once: the number of the item's first
+ * publication in this queue. Giving back does not change it. `from`, `behind`
+ * and `index` are stored before word = STAGED, and stay as long as it is
+ * STAGED or HELD: the item may be published when all items of queue from - 1
+ * whose tickets are less than `behind` are done, by `behind` and `index`.
+ */
+struct slot_order {
+    uint64_t ticket;
+    uint64_t behind;
+    uint32_t from; /* queue + 1; 0: published by its commit */
+    uint32_t index;
+};
+
 _Static_assert(sizeof(struct slot) == 128, "two cache lines");
 _Static_assert(offsetof(struct slot, data) == 64, "payload on its own line");
 
@@ -90,8 +109,19 @@ enum side {
     SIDE_IDLE = 2,
     SIDE_BELL_GET = 3, /* something to get, or the end */
     SIDE_BELL_PUT = 4, /* room to put, or closed */
-    SIDES = 5,
+    SIDE_TURN = 5,     /* its item is the first that is not done: order.c */
+    SIDES = 6,
     SIDES_ONE = 2, /* the first of them: one wake on its way */
+};
+
+/* Order is kept by a stage that takes from it, by one that fills it. */
+enum kept { KEPT_NOT = 0, KEPT_FROM = 1, KEPT_TO = 2 };
+
+/* Slots by ticket; caches. */
+enum { LIST_LEASED = 0, LIST_HELD = 1, LISTS = 2 };
+
+struct list {
+    uint32_t first, count;
 };
 
 /* Positions start high, so that giving back (--head) never wraps; the tail
@@ -107,6 +137,9 @@ struct queue_head {
     uint64_t free_at;     /* uint32_t[capacity], a stack */
     uint64_t slots_at;    /* struct slot[capacity] */
     uint64_t sleepers_at; /* uint64_t[SIDES][words]: members asleep */
+    uint64_t order_at;    /* struct slot_order[capacity]; 0: none */
+    uint64_t lists_at;    /* uint32_t[LISTS][2 * capacity] */
+    uint32_t kept;        /* enum kept */
 
     alignas(CACHE_LINE) struct lock lock;
 
@@ -122,6 +155,9 @@ struct queue_head {
     uint32_t claim;           /* member + 1: who alone may stage, or 0 */
     uint32_t claim_slots;     /* what the claimant waits for */
     uint64_t claim_bytes;
+    uint32_t claim_first; /* it is the first of an ordered stage */
+    struct list lists[LISTS];
+    _Atomic uint64_t next;   /* ticket: all before it are done */
     uint32_t rotate[SIDES];  /* where the search for a sleeper goes on */
     _Atomic uint32_t closed; /* truth: enum closed */
     uint32_t overflow;       /* constant: enum weir_overflow */
@@ -218,8 +254,10 @@ struct segment_head {
     uint32_t member_words; /* of a bitmap of members */
     uint32_t queue_count;
     uint32_t sink_count;
+    uint32_t order_count;
     uint64_t members_at, queues_at, sinks_at;
     uint64_t refs_at, renames_at;
+    uint64_t orders_at; /* struct order_link[order_count]; constant */
     uint64_t pid_space; /* of all its members, when it has no owner: a file of
                          * strangers (strangers.h); else 0 */
     struct lock sinks_lock;        /* held to give a file its entry */

@@ -80,7 +80,12 @@ static int lease_one(struct member *member, struct queue *queue,
     head->leased++;
     atomic_store_explicit(&head->ready, atomic_load(&head->ready) - 1,
                           memory_order_relaxed);
-    return 0;
+    if (queue->order == NULL)
+        return 0;
+    item->ticket = queue->order[number].ticket;
+    member->ordered = (queue->kept & KEPT_FROM) != 0 ? queue->number + 1
+                                                     : member->ordered;
+    return order_leased(queue, number);
 }
 
 /* Under the lock: as many as are there, asked for, and fair. */

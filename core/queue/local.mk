@@ -6,6 +6,7 @@ libweir_internal_la_SOURCES += \
 	%D%/layout.h \
 	%D%/lease.c \
 	%D%/member.c \
+	%D%/order.c \
 	%D%/pick.c \
 	%D%/queue.c %D%/queue.h \
 	%D%/recover.c \

@@ -69,7 +69,7 @@ int turn_pick(struct member *member, unsigned number, item_match *match,
     uint64_t refs[LEASE_MOST];
     int count, code;
 
-    if (queue == NULL)
+    if (queue == NULL || queue->order != NULL)
         return WEIR_EINVAL;
     if (most > LEASE_MOST)
         most = LEASE_MOST;
@@ -143,6 +143,7 @@ void item_look(const struct segment *segment, uint64_t ref, uint64_t root,
         out->state = ITEM_DONE;
         break;
     case SLOT_STAGED:
+    case SLOT_HELD:
         out->state = ITEM_STAGED;
         break;
     default:

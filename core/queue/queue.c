@@ -136,6 +136,7 @@ static int count_slot(struct queue *queue, uint32_t number,
         census->leased++;
         break;
     case SLOT_STAGED:
+    case SLOT_HELD:
         census->staged++;
         break;
     default:
@@ -174,7 +175,9 @@ static int queue_rebuild(void *arg)
     /* READY items end at the tail, so it is one behind at most, and only when
      * one is READY. With none it is right, and counts all that ever became so:
      * it is kept. */
-    if (census.ready == 0) {
+    if (queue->order != NULL) {
+        order_rebuild(queue);
+    } else if (census.ready == 0) {
         head->head = head->tail;
     } else if (census.greatest - census.least + 1 == census.ready) {
         head->head = census.least;
@@ -258,8 +261,9 @@ static void make_ready(struct queue *queue, uint32_t number, uint64_t pos)
 
 /* A payload that became smaller than its room: from now on that is its size.
  * Again by a redo: size is what it is, or pos is a position already. */
-static void settle_size(struct queue *queue, struct slot *slot)
+void queue_settle_size(struct queue *queue, uint32_t number)
 {
+    struct slot *slot = &queue->slots[number];
     uint64_t before, size = slot->pos & ~SIZE_KNOWN;
 
     if ((slot->pos & SIZE_KNOWN) == 0 || size >= slot->size)
@@ -274,7 +278,9 @@ int queue_publish(struct queue *queue, uint32_t number)
 {
     struct queue_head *head = queue->head;
 
-    settle_size(queue, &queue->slots[number]);
+    queue_settle_size(queue, number);
+    if (queue->order != NULL)
+        queue->order[number].ticket = head->tail;
     make_ready(queue, number, head->tail);
     head->tail++;
     head->staged--;
@@ -282,15 +288,22 @@ int queue_publish(struct queue *queue, uint32_t number)
     return 0;
 }
 
-int queue_give_back(struct queue *queue, uint32_t number)
+int queue_ready_again(struct queue *queue, uint32_t number, uint64_t pos)
 {
     struct queue_head *head = queue->head;
 
-    make_ready(queue, number, head->head - 1);
+    make_ready(queue, number, pos);
     head->head--;
     head->leased--;
     add_ready(head, 1);
     return 0;
+}
+
+int queue_give_back(struct queue *queue, uint32_t number)
+{
+    if (queue->order != NULL)
+        return order_give_back(queue, number);
+    return queue_ready_again(queue, number, queue->head->head - 1);
 }
 
 int queue_release_slot(struct queue *queue, uint32_t number)
@@ -306,11 +319,12 @@ int queue_release_slot(struct queue *queue, uint32_t number)
     WEIR_POINT("queue.free.word");
     queue->free[head->free_count++] = number;
     head->bytes -= charge;
-    if (state == SLOT_STAGED)
+    if (state == SLOT_STAGED) {
         head->staged--;
-    else
-        head->leased--;
-    return 0;
+        return 0;
+    }
+    head->leased--;
+    return queue->order != NULL ? order_unleased(queue, number) : 0;
 }
 
 /* ----------------------------------------------------------- the owner's ----
@@ -335,6 +349,7 @@ int queue_state(struct segment *segment, unsigned number, int64_t deadline_ns,
         .ready = atomic_load(&head->ready),
         .leased = head->leased,
         .staged = head->staged,
+        .held = head->lists[LIST_HELD].count,
         .free = head->free_count,
         .bytes = head->bytes,
         .consumers_waiting = head->sleeping[SIDE_CONSUMER],

@@ -55,9 +55,16 @@ struct queue_plan {
     uint32_t overflow; /* kept for who puts: enum weir_overflow */
 };
 
+/* A stage takes from one queue and fills the other, in order (order.c). */
+struct order_link {
+    uint32_t from, to;
+};
+
 struct segment_plan {
     const struct queue_plan *queues; /* upstream first */
     unsigned queue_count;
+    const struct order_link *orders;
+    unsigned order_count;
     unsigned member_count;
     unsigned sink_count;
     bool journaled; /* of a run with a journal: files are noted (sink.c) */
@@ -91,7 +98,8 @@ int segment_store_used(struct segment *segment, uint64_t *chunks_out,
 struct queue_state {
     uint32_t capacity;
     uint64_t bytes_most;
-    uint32_t ready, leased, staged, free; /* slots */
+    uint32_t ready, leased, staged, free; /* slots; those held are staged */
+    uint32_t held; /* committed, and waiting for their turn */
     uint64_t bytes;
     uint32_t consumers_waiting, producers_waiting;
     uint64_t published; /* items that ever became ready, each once */
@@ -145,6 +153,7 @@ struct item {
     size_t attrs_size;
     uint64_t root, path;
     unsigned attempt; /* charged so far: 0 in the first try */
+    uint64_t ticket;  /* where order is kept: its place among all items */
     uint32_t skip;    /* outputs to drop: parts have committed them */
     uint64_t skip_hash;
     enum cause cause; /* of the last lost attempt */
@@ -217,7 +226,17 @@ struct stage_spec {
     size_t attrs_size;
     const struct item *inherit; /* its attributes are these: by reference */
     uint64_t root, path;
+    const struct stage_order *order; /* NULL: published by its commit */
 };
+
+/* What an output of an ordered stage stands behind: its input, and what that
+ * one has given before. A member works for one ordered queue. */
+struct stage_order {
+    unsigned queue;  /* of the input; linked with the output's by the plan */
+    uint64_t ticket; /* of the input; ORDER_LAST: of a flush */
+    uint32_t index;  /* rises with each output of this input */
+};
+#define ORDER_LAST UINT64_MAX
 
 struct staged {
     uint64_t ref;
@@ -250,6 +269,16 @@ int turn_claim(struct member *member, const struct room *rooms, unsigned count,
                int64_t deadline_ns);
 int turn_unclaim(struct member *member, const struct room *rooms,
                  unsigned count);
+/* Whether these are still claimed by this member: one that is the first of an
+ * ordered stage takes the claim of another. */
+bool turn_claims(const struct member *member, const struct room *rooms,
+                 unsigned count);
+/* Where order is kept: waits until this leased item is the first that is not
+ * done, but for others of this member. It then may use the room that others
+ * leave, one slot at a time, and what it commits is published at once. Nothing
+ * may be staged. A code as of turn_lease. */
+int turn_wait_first(struct member *member, const struct item *item,
+                    int64_t deadline_ns);
 /* What a payload of @size with @attrs_size of attributes is charged. */
 uint64_t queue_charge(uint64_t size, uint64_t attrs_size);
 

@@ -11,7 +11,8 @@
  *   2  its file's length
  *   3  COMMITTED: the redo. Else: what it staged is dropped
  *   4  what it leased goes back to the head, in order; the item in hand gets
- *      the cause (its attempt was charged when it was taken up)
+ *      the cause (its attempt was charged when it was taken up); where order is
+ *      kept, what is held and may be published is
  *   5  its chunk that was being punched is free
  *   6  its bits, marks and claims are cleared, and all sleepers woken: it may
  *      have been about to wake one, or have been woken for something
@@ -83,7 +84,8 @@ static int settle(struct segment *segment, unsigned number, bool committed)
         code = slots_free(segment, out, out_count, SLOT_STAGED, number);
     if (code == WEIR_EBROKEN)
         return code;
-    return slots_give_back(segment, in, in_count, number);
+    code = slots_give_back(segment, in, in_count, number);
+    return code < 0 ? code : order_advance_all(segment, FOREVER);
 }
 
 static int clear_member(struct segment *segment, unsigned number)
@@ -171,7 +173,7 @@ static void end_stale_claim(struct queue *queue)
     }
     turn = atomic_load(&member_at(queue->segment, claim - 1)->turn);
     if (queue->swept_claim == claim && queue->swept_turn == turn &&
-        queue_fits(queue, head->claim_slots, head->claim_bytes))
+        order_claim_fits(queue))
         head->claim = 0;
     queue->swept_claim = claim;
     queue->swept_turn = turn;
@@ -209,5 +211,10 @@ int segment_sweep(struct segment *segment, pid_t *holder_out)
         else
             woken += sweep_queue(queue);
     }
+    /* One that was stopped right behind its commit has not done this. */
+    if (*holder_out == 0 &&
+        order_advance_all(segment, clock_deadline(10 * NS_PER_MS)) ==
+            WEIR_EBROKEN)
+        return WEIR_EBROKEN;
     return (int)woken;
 }

@@ -51,11 +51,26 @@ static void plan_members(struct segment_head *head, uint64_t *at)
                             head->member_count * sizeof(struct member_head));
 }
 
+static unsigned kept_of(const struct segment_plan *plan, unsigned queue)
+{
+    unsigned kept = KEPT_NOT;
+
+    for (unsigned i = 0; i < plan->order_count; i++) {
+        if (plan->orders[i].from == queue)
+            kept |= KEPT_FROM;
+        if (plan->orders[i].to == queue)
+            kept |= KEPT_TO;
+    }
+    return kept;
+}
+
 /* The heads of the queues; where their parts begin is written once they are
  * mapped, so both passes must hand out the same. */
 static void plan_queue(const struct segment_head *head, uint64_t *at,
-                       const struct queue_plan *plan, struct queue_head *out)
+                       const struct segment_plan *all, unsigned number,
+                       struct queue_head *out)
 {
+    const struct queue_plan *plan = &all->queues[number];
     uint32_t ring = ring_size(plan->capacity);
 
     out->capacity = plan->capacity;
@@ -67,6 +82,13 @@ static void plan_queue(const struct segment_head *head, uint64_t *at,
     out->slots_at = take(at, plan->capacity * sizeof(struct slot));
     out->sleepers_at = take(at, (uint64_t)SIDES * head->member_words *
                                     sizeof(uint64_t));
+    out->kept = kept_of(all, number);
+    out->order_at = out->lists_at = 0;
+    if (out->kept == KEPT_NOT)
+        return;
+    out->order_at = take(at, plan->capacity * sizeof(struct slot_order));
+    out->lists_at = take(at, (uint64_t)LISTS * 2 * plan->capacity *
+                                 sizeof(uint32_t));
 }
 
 static void plan_store(struct segment_head *head, uint64_t *at,
@@ -77,6 +99,8 @@ static void plan_store(struct segment_head *head, uint64_t *at,
     for (unsigned i = 0; i < plan->queue_count; i++) {
         slots += plan->queues[i].capacity;
         bytes += plan->queues[i].bytes;
+        if ((kept_of(plan, i) & KEPT_TO) != 0) /* one may pass the bound */
+            bytes += plan->queues[i].bytes;
         if (plan->queues[i].bytes > largest)
             largest = plan->queues[i].bytes;
     }
@@ -102,6 +126,10 @@ int segment_check_plan(const struct segment_plan *plan, weir_error *err)
             return error_set(err, WEIR_EINVAL,
                              "a queue holds 1 to %d items and 1 B to 64 GiB",
                              CAPACITY_MOST);
+    for (unsigned i = 0; i < plan->order_count; i++)
+        if (plan->orders[i].from >= plan->queue_count ||
+            plan->orders[i].to >= plan->queue_count)
+            return error_set(err, WEIR_EINVAL, "no queue to keep order in");
     return 0;
 }
 
@@ -124,12 +152,14 @@ void segment_plan_head(struct segment_head *head, uint64_t *queues_end,
     head->queues_at = take(&at, plan->queue_count * sizeof(struct queue_head));
     *queues_end = at;
     for (unsigned i = 0; i < plan->queue_count; i++)
-        plan_queue(head, &at, &plan->queues[i], &ignored);
+        plan_queue(head, &at, plan, i, &ignored);
     head->refs_at = take(&at, (uint64_t)plan->member_count * 2 * MEMBER_REFS *
                                   sizeof(uint64_t));
     head->renames_at =
         up(take(&at, (uint64_t)plan->member_count * RENAMES_SIZE + PAGE), PAGE);
     head->sinks_at = take(&at, plan->sink_count * sizeof(struct sink_head));
+    head->orders_at = take(&at, plan->order_count * sizeof(struct order_link));
+    head->order_count = plan->order_count;
     plan_store(head, &at, plan);
     head->size = at;
 }
@@ -142,6 +172,25 @@ static bool within(const struct segment *segment, uint64_t at, uint64_t count,
 {
     return at % alignof(uint64_t) == 0 && at <= segment->size &&
            (size == 0 || count <= (segment->size - at) / size);
+}
+
+static bool adopt_order(struct segment *segment, struct queue *queue)
+{
+    const struct queue_head *head = queue->head;
+
+    queue->kept = head->kept;
+    if (queue->kept == KEPT_NOT)
+        return true;
+    if (!within(segment, head->order_at, queue->capacity,
+                sizeof *queue->order) ||
+        !within(segment, head->lists_at, LISTS * 2 * (uint64_t)queue->capacity,
+                sizeof(uint32_t)))
+        return false;
+    queue->order = (struct slot_order *)(segment->base + head->order_at);
+    for (unsigned i = 0; i < LISTS; i++)
+        queue->lists[i] = (uint32_t *)(segment->base + head->lists_at) +
+                          (size_t)i * 2 * queue->capacity;
+    return true;
 }
 
 static bool adopt_queue(struct segment *segment, unsigned number)
@@ -174,6 +223,27 @@ static bool adopt_queue(struct segment *segment, unsigned number)
         queue->sleepers[side] = (_Atomic uint64_t *)(segment->base +
                                                      head->sleepers_at) +
                                 side * segment->member_words;
+    return adopt_order(segment, queue);
+}
+
+static bool adopt_links(struct segment *segment)
+{
+    const struct segment_head *head = segment->head;
+    const struct order_link *links;
+
+    segment->order_count = head->order_count;
+    if (!within(segment, head->orders_at, segment->order_count, sizeof *links))
+        return false;
+    segment->orders = calloc(segment->order_count + 1, sizeof *links);
+    if (segment->orders == NULL)
+        return false;
+    links = (const struct order_link *)(segment->base + head->orders_at);
+    for (unsigned i = 0; i < segment->order_count; i++) {
+        segment->orders[i] = links[i];
+        if (segment->orders[i].from >= segment->queue_count ||
+            segment->orders[i].to >= segment->queue_count)
+            return false;
+    }
     return true;
 }
 
@@ -264,6 +334,9 @@ static int open_queues(struct segment *segment, weir_error *err)
         if (!adopt_queue(segment, i))
             return error_set(err, WEIR_EBROKEN,
                              "shared memory is damaged: queue %u", i);
+    if (!adopt_links(segment))
+        return error_set(err, WEIR_EBROKEN,
+                         "shared memory is damaged: its order");
     segment->store.base = segment->base;
     segment->store.head = &segment->head->store;
     segment->store.walk = walk_flags;
@@ -274,8 +347,18 @@ static int open_queues(struct segment *segment, weir_error *err)
     return 0;
 }
 
+/* Once: nobody writes them again. */
+static void init_links(struct segment *segment, const struct segment_plan *plan)
+{
+    struct order_link *links = (struct order_link *)(segment->base +
+                                                     segment->head->orders_at);
+
+    for (unsigned i = 0; i < plan->order_count; i++)
+        links[i] = plan->orders[i];
+}
+
 static int init_queues(struct segment *segment, uint64_t at,
-                       const struct queue_plan *plans)
+                       const struct segment_plan *plan)
 {
     struct queue_head *heads = (struct queue_head *)(segment->base +
                                                      segment->head->queues_at);
@@ -283,12 +366,13 @@ static int init_queues(struct segment *segment, uint64_t at,
     for (unsigned i = 0; i < segment->queue_count; i++) {
         int code;
 
-        plan_queue(segment->head, &at, &plans[i], &heads[i]);
+        plan_queue(segment->head, &at, plan, i, &heads[i]);
         code = lock_init(&heads[i].lock);
         if (code < 0)
             return code;
         heads[i].head = heads[i].tail = POSITION_START;
-        heads[i].free_count = plans[i].capacity;
+        atomic_store(&heads[i].next, POSITION_START);
+        heads[i].free_count = plan->queues[i].capacity;
     }
     return 0;
 }
@@ -329,11 +413,12 @@ int segment_init(struct segment *segment, uint64_t queues_end,
 {
     int code = 0;
 
+    init_links(segment, plan);
     if (!adopt(segment))
         code = error_set(err, WEIR_EINVAL, "a segment of %zu bytes",
                          segment->size);
     if (code == 0)
-        code = init_queues(segment, queues_end, plan->queues);
+        code = init_queues(segment, queues_end, plan);
     if (code == 0)
         code = open_queues(segment, err);
     if (code == 0)
@@ -411,6 +496,7 @@ void segment_free(struct segment **segment)
         memory_unmap(s->base, s->size);
     fd_close(&s->fd);
     free(s->queues);
+    free(s->orders);
     free(s);
 }
 

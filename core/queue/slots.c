@@ -124,11 +124,18 @@ int slots_free(struct segment *segment, const _Atomic uint64_t *refs,
     return code;
 }
 
+static int publish_or_hold(struct queue *queue, uint32_t number)
+{
+    return queue->order != NULL && queue->order[number].from != 0
+               ? order_hold(queue, number)
+               : queue_publish(queue, number);
+}
+
 int slots_publish(struct segment *segment, const _Atomic uint64_t *refs,
                   unsigned count, unsigned number)
 {
     return for_each_queue(segment, refs, count, SLOT_STAGED, number,
-                          queue_publish, false);
+                          publish_or_hold, false);
 }
 
 /* From the last to the first, each to the head. Those that are DONE among those

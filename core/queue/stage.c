@@ -23,6 +23,7 @@ struct draft {
     struct slot head;         /* all but word and data */
     struct slot_view payload; /* of a pass */
     struct slot_view attrs;
+    const struct stage_order *order;
     bool chunk_taken; /* room for the payload is to be taken from the store */
     bool attrs_taken;
 };
@@ -111,6 +112,7 @@ static int make_draft(const struct member *member,
     draft->head.root = spec->root;
     draft->head.path = spec->path;
     draft->head.pos = SIZE_KNOWN | draft->head.size;
+    draft->order = spec->order;
     return code;
 }
 
@@ -135,6 +137,33 @@ static void fill_slot(struct slot *slot, const struct draft *draft)
     atomic_signal_fence(memory_order_seq_cst);
 }
 
+/* Under the lock, before the word, too. */
+static void fill_order(struct queue *queue, uint32_t number,
+                       const struct stage_order *order)
+{
+    struct slot_order *to = &queue->order[number];
+
+    to->from = order != NULL ? order->queue + 1 : 0;
+    to->behind = order != NULL ? order->ticket : 0;
+    to->index = order != NULL ? order->index : 0;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static bool has_room(const struct member *member, const struct queue *queue,
+                     const struct stage_order *order, uint64_t charge)
+{
+    const struct queue_head *head = queue->head;
+
+    if (head->claim != 0 && head->claim != member->number + 1)
+        return false;
+    if (order == NULL)
+        return queue_fits(queue, 1, charge);
+    return order_fits(queue,
+                      order->ticket == ORDER_LAST ||
+                          order->ticket == member->first,
+                      charge);
+}
+
 /* A free slot, ours from here on; or why there is none now. */
 static int take_slot(struct member *member, struct queue *queue,
                      const struct draft *draft, uint64_t charge,
@@ -146,8 +175,7 @@ static int take_slot(struct member *member, struct queue *queue,
 
     if (atomic_load(&head->closed) != 0)
         return WEIR_ECLOSED;
-    if ((head->claim != 0 && head->claim != member->number + 1) ||
-        !queue_fits(queue, 1, charge))
+    if (!has_room(member, queue, draft->order, charge))
         return WEIR_EFULL;
     if (head->free_count > queue->capacity)
         return segment_damaged(member->segment);
@@ -158,6 +186,8 @@ static int take_slot(struct member *member, struct queue *queue,
     slot = &queue->slots[number];
     *ref_out = reference(queue->number, number);
     fill_slot(slot, draft);
+    if (queue->order != NULL)
+        fill_order(queue, number, draft->order);
     if (WEIR_MUTATED("stage-word-first")) {
         slot_set(slot, word_of(SLOT_STAGED, member->number));
         WEIR_POINT("queue.stage.mutant");
@@ -213,12 +243,15 @@ static int take_attrs(struct member *member, struct slot *slot,
     return 0;
 }
 
-static int check_stage(const struct member *member, const struct queue *queue)
+static int check_stage(struct member *member, const struct queue *queue,
+                       const struct stage_order *order)
 {
     if (segment_broken(member->segment))
         return WEIR_EBROKEN;
-    if (queue == NULL)
+    if (queue == NULL || (order != NULL && queue->order == NULL))
         return WEIR_EINVAL;
+    if (order != NULL)
+        member->ordered = order->queue + 1;
     return member->out_count >= MEMBER_REFS ? WEIR_ESTATE : 0;
 }
 
@@ -229,7 +262,7 @@ int turn_stage(struct member *member, const struct stage_spec *spec,
     struct draft draft;
     struct slot *slot;
     uint64_t ref = 0, charge;
-    int code = check_stage(member, queue);
+    int code = check_stage(member, queue, spec->order);
 
     if (code == 0)
         code = make_draft(member, spec, &draft);
@@ -308,6 +341,15 @@ int turn_drop_from(struct member *member, unsigned from)
 /* --------------------------------------------------------------- claims ----
  */
 
+/* The first of an ordered stage does not wait for one who waits for it, as he
+ * may while something is held there. Not when that is all gone: then he gets
+ * what he waits for, and nobody starves. */
+static bool takes_claim(const struct member *member, const struct queue *queue)
+{
+    return member->first != 0 && queue->order != NULL &&
+           queue->head->claim_first == 0 && queue->head->staged > 0;
+}
+
 /* Under the lock. 0: the room is ours; WEIR_EFULL: wait. */
 static int try_claim(struct member *member, struct queue *queue,
                      const struct room *room)
@@ -316,13 +358,16 @@ static int try_claim(struct member *member, struct queue *queue,
 
     if (atomic_load(&head->closed) != 0)
         return WEIR_ECLOSED;
-    if (head->claim != 0 && head->claim != member->number + 1)
+    if (head->claim != 0 && head->claim != member->number + 1 &&
+        !takes_claim(member, queue))
         return WEIR_EFULL;
     head->claim_slots = room->slots;
     head->claim_bytes = room->bytes;
+    head->claim_first = member->first != 0 && queue->order != NULL &&
+                        room->slots == 1;
     head->claim = member->number + 1;
     WEIR_POINT("queue.claim.set");
-    return queue_fits(queue, room->slots, room->bytes) ? 0 : WEIR_EFULL;
+    return order_claim_fits(queue) ? 0 : WEIR_EFULL;
 }
 
 static int look_for_room(struct member *member, const struct room *room,
@@ -407,6 +452,23 @@ int turn_claim(struct member *member, const struct room *rooms, unsigned count,
         }
     }
     return 0;
+}
+
+bool turn_claims(const struct member *member, const struct room *rooms,
+                 unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct queue *queue = segment_queue(member->segment, rooms[i].queue);
+        bool ours;
+
+        if (queue == NULL || queue_lock(queue) < 0)
+            return false;
+        ours = queue->head->claim == member->number + 1;
+        queue_unlock(queue);
+        if (!ours)
+            return false;
+    }
+    return true;
 }
 
 int turn_unclaim(struct member *member, const struct room *rooms,

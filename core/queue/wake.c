@@ -116,9 +116,10 @@ static void choose_producer(struct queue *queue, struct wakes *wakes)
     /* Nobody else may stage. One with a small set waits for more room, too:
      * it would only come back for the next. */
     if (!asleep(queue, SIDE_PRODUCER, head->claim - 1) ||
-        !queue_fits(queue, head->claim_slots, head->claim_bytes))
+        !order_claim_fits(queue))
         return;
-    if (has_room(queue) || head->claim_slots > queue->capacity / 4 ||
+    if (has_room(queue) || head->claim_first != 0 ||
+        head->claim_slots > queue->capacity / 4 ||
         head->claim_bytes > queue->bytes_most / 4)
         choose(queue, SIDE_PRODUCER, head->claim - 1, wakes);
 }
@@ -151,6 +152,15 @@ bool queue_is_reason(const struct queue *queue, enum side side, uint64_t bytes)
     }
 }
 
+/* No mark: it is the same one until it has gone on. */
+static void choose_turn(struct queue *queue, struct wakes *wakes)
+{
+    unsigned member = order_turn(queue);
+
+    if (asleep(queue, SIDE_TURN, member))
+        wakes->members[wakes->count++] = member;
+}
+
 void queue_choose_wakes(struct queue *queue, struct wakes *wakes)
 {
     const struct queue_head *head = queue->head;
@@ -168,7 +178,9 @@ void queue_choose_wakes(struct queue *queue, struct wakes *wakes)
     else if (head->sleeping[SIDE_PRODUCER] != 0 &&
              head->waking[SIDE_PRODUCER] == 0)
         choose_producer(queue, wakes);
-    for (unsigned side = SIDES_ONE; side < SIDES; side++)
+    if (head->sleeping[SIDE_TURN] != 0)
+        choose_turn(queue, wakes);
+    for (unsigned side = SIDES_ONE; side < SIDE_TURN; side++)
         if (head->sleeping[side] != 0 && queue_is_reason(queue, side, 0))
             wakes->all |= 1U << side;
     wakes->room = free_bytes(queue);

@@ -94,7 +94,14 @@ struct output {
     uint32_t id, number;
     bool pass;    /* the input */
     bool is_copy; /* of the output before */
+    uint32_t index;
 };
+
+/* One that gives nothing. */
+static bool is_dropped(const struct flow *flow, uint32_t id)
+{
+    return flow->drops != 0 && id % flow->drops == 1;
+}
 
 static int stage_one(struct member *member, const struct flow *flow,
                      const struct output *output, const struct item *input,
@@ -105,8 +112,13 @@ static int stage_one(struct member *member, const struct flow *flow,
                                .room = flow->size,
                                .root = output->id,
                                .path = output->number };
+    struct stage_order order = { .ticket = ORDER_LAST, .index = output->index };
     int code;
 
+    if (flow->ordered && output->queue != 0) {
+        order.ticket = input != NULL ? input->ticket : ORDER_LAST;
+        spec.order = &order;
+    }
     if (output->pass)
         spec.pass = spec.inherit = input;
     if (output->is_copy)
@@ -166,10 +178,46 @@ static int claim_and_stage(struct member *member, const struct flow *flow,
     return code;
 }
 
+/* Outputs that must stand in their queues together. */
+static unsigned unit_of(const struct flow *flow, unsigned left)
+{
+    return flow->kind == FLOW_BOTH ? left : 1;
+}
+
+/* The first takes what room there is, and makes a part of it. */
+static int emit_first(struct member *member, const struct flow *flow,
+                      const struct output *outputs, unsigned count,
+                      struct item *input)
+{
+    int code = turn_wait_first(member, input, FOREVER);
+
+    if (code == 0)
+        code = stage_set(member, flow, outputs, count, input);
+    if (code != WEIR_EFULL)
+        return code;
+    for (unsigned done = 0; done < count;) {
+        unsigned unit = unit_of(flow, count - done);
+
+        code = stage_set(member, flow, outputs + done, unit, input);
+        if (code == WEIR_EFULL) {
+            struct book *book = turn_book(member);
+
+            book->part = input->ref + 1;
+            book->part_skip = input->skip + done;
+            demand(turn_commit(member, NULL, NULL));
+            code = claim_and_stage(member, flow, outputs + done, unit, input);
+        }
+        if (code < 0)
+            return code;
+        done += unit;
+    }
+    return 0;
+}
+
 /* Stages the set; commits what is done of the batch first if it must wait. */
 static int emit(struct member *member, const struct flow *flow,
                 const struct output *outputs, unsigned count,
-                const struct item *input)
+                struct item *input)
 {
     int code = stage_set(member, flow, outputs, count, input);
 
@@ -177,6 +225,8 @@ static int emit(struct member *member, const struct flow *flow,
         return code;
     if (!WEIR_MUTATED("wait-with-staged"))
         demand(turn_commit(member, NULL, NULL));
+    if (flow->ordered)
+        return emit_first(member, flow, outputs, count, input);
     return claim_and_stage(member, flow, outputs, count, input);
 }
 
@@ -185,11 +235,13 @@ static unsigned list_outputs(const struct flow *flow, uint32_t id,
 {
     unsigned count = 0;
 
+    if (is_dropped(flow, id))
+        return 0;
     if (flow->kind == FLOW_PARTS) {
         for (uint32_t i = from; i < flow->outputs; i++)
-            outputs[count++] = (struct output){ .queue = 1,
-                                                .id = id,
-                                                .number = i };
+            outputs[count++] = (struct output){
+                .queue = 1, .id = id, .number = i, .index = i
+            };
         return count;
     }
     outputs[count++] = (struct output){ .queue = 1,
@@ -203,6 +255,12 @@ static unsigned list_outputs(const struct flow *flow, uint32_t id,
         outputs[count++] = (struct output){ .queue = 2,
                                             .id = id,
                                             .is_copy = true };
+    for (unsigned i = 0; i < count; i++)
+        outputs[i].index = i;
+    if (flow->ordered && from > 0) { /* a part has given the first */
+        outputs[0] = outputs[1];
+        count--;
+    }
     return count;
 }
 
@@ -227,6 +285,15 @@ static void emit_parts(struct member *member, const struct flow *flow,
     demand(claim_and_stage(member, flow, outputs + done, count - done, input));
 }
 
+/* So that the next ones are done before it. */
+static void dawdle(uint32_t id)
+{
+    struct timespec nap = { .tv_nsec = id % 32 == 0 ? 2000000 : 100000 };
+
+    if (hash_mix(id, 1) % 8 == 0 || id % 32 == 0)
+        nanosleep(&nap, NULL);
+}
+
 static void work_on(struct member *member, const struct flow *flow,
                     struct item *item)
 {
@@ -240,13 +307,26 @@ static void work_on(struct member *member, const struct flow *flow,
     memcpy(&record, item->data, sizeof record);
     demand(turn_take_up(member, item));
     count = list_outputs(flow, record.id, item->skip, outputs);
-    if (flow->kind == FLOW_PARTS && count > flow->capacity) {
+    if (flow->ordered)
+        dawdle(record.id);
+    if (!flow->ordered && flow->kind == FLOW_PARTS && count > flow->capacity) {
         emit_parts(member, flow, outputs, count, item);
     } else if (count > 0) {
         code = emit(member, flow, outputs, count, item);
         demand(code);
     }
     demand(turn_done(member, item));
+}
+
+/* What an ordered worker gives at the end of its input, behind all others. */
+static void flush(const struct run *run, struct member *member)
+{
+    struct output output = { .queue = 1,
+                             .id = run->flow->items + member_number(member) };
+
+    if (stage_set(member, run->flow, &output, 1, NULL) == 0)
+        return;
+    demand(claim_and_stage(member, run->flow, &output, 1, NULL));
 }
 
 static void end_member(struct member *member)
@@ -268,6 +348,8 @@ static void worker_main(const struct run *run, struct member *member)
         int count = turn_lease(member, queues, 1, run->flow->batch, share,
                                FOREVER, items);
 
+        if (count == WEIR_ECLOSED && run->flow->ordered)
+            flush(run, member);
         if (count == WEIR_ECLOSED)
             end_member(member);
         demand(count);
@@ -496,6 +578,8 @@ static void supervise(struct run *run)
         }
         if (kills > 0) {
             kill_one(run);
+            if (flow->ordered) /* what two had is given back in any order */
+                kill_one(run);
             kills--;
         }
         nanosleep(&nap, NULL);
@@ -510,12 +594,37 @@ static void supervise(struct run *run)
 /* ---------------------------------------------------- what must be true ----
  */
 
+/* Where order is kept: each queue's, as the one appender got them. */
+static void check_order(struct run *run, const struct record *record,
+                        uint64_t *last)
+{
+    uint64_t at = (uint64_t)record->id << 31 | (record->output & ~(1u << 31));
+    uint64_t *queue = &last[record->output >> 31];
+
+    if (record->id >= run->flow->items) /* flushes: in any order, but last */
+        at = (uint64_t)run->flow->items << 31;
+    if (at < *queue)
+        fault_is(run, "item %u.%u is out of order", record->id, record->output);
+    *queue = at;
+}
+
+static uint32_t dropped(const struct flow *flow)
+{
+    uint32_t count = 0;
+
+    for (uint32_t id = 0; id < flow->items; id++)
+        count += is_dropped(flow, id);
+    return count;
+}
+
 static void check_file(struct run *run)
 {
     const struct flow *flow = run->flow;
     uint32_t outputs = flow->kind == FLOW_PARTS ? flow->outputs : 1;
     bool second = flow->kind == FLOW_SPLIT || flow->kind == FLOW_BOTH;
     size_t expected = (size_t)flow->items * outputs * (second ? 2 : 1);
+    size_t less = (size_t)dropped(flow) * outputs * (second ? 2 : 1);
+    uint64_t last[2] = { 0 }, flushed = 0;
     uint8_t *seen = calloc(expected, 1);
     struct record record;
     size_t count = 0;
@@ -529,6 +638,17 @@ static void check_file(struct run *run)
                         (second ? 2 : 1) +
                     which;
 
+        if (flow->ordered)
+            check_order(run, &record, last);
+        if (flow->ordered && record.id > flow->items &&
+            record.id <= flow->items + flow->workers) {
+            if ((flushed >> (record.id - flow->items) & 1) != 0)
+                fault_is(run, "worker %u has ended twice",
+                         record.id - flow->items);
+            flushed |= UINT64_C(1) << (record.id - flow->items);
+            less--;
+            continue;
+        }
         if (record.id >= flow->items || at >= expected)
             fault_is(run, "item %u.%u is of no source", record.id,
                      record.output);
@@ -536,8 +656,10 @@ static void check_file(struct run *run)
             fault_is(run, "item %u.%u is there twice", record.id,
                      record.output);
     }
-    if (count != expected)
-        fault_is(run, "%zu of %zu items are there", count, expected);
+    if (flow->ordered && flushed != (UINT64_C(2) << flow->workers) - 2)
+        fault_is(run, "some worker's end is not there");
+    if (count != expected - less)
+        fault_is(run, "%zu of %zu items are there", count, expected - less);
     fclose(file);
     free(seen);
 }
@@ -554,10 +676,16 @@ static void check_rest(struct run *run)
 
         if (q > 0 && flow->kind == FLOW_PARTS)
             published *= flow->outputs;
+        if (q > 0)
+            published -= dropped(flow) * (uint64_t)(published / flow->items);
+        if (q == 1 && flow->ordered)
+            published += flow->workers;
         if (queue_state(run->segment, q, FOREVER, &state) < 0) {
             fault_is(run, "queue %u is damaged", q);
             return;
         }
+        if (state.held != 0)
+            fault_is(run, "queue %u: %u held", q, state.held);
         if (state.ready + state.leased + state.staged != 0 || state.bytes != 0)
             fault_is(run, "queue %u: %u ready, %u leased, %u staged, %llu B", q,
                      state.ready, state.leased, state.staged,
@@ -599,15 +727,19 @@ static void cut_file(struct run *run)
 static int open_run(struct run *run)
 {
     const struct flow *flow = run->flow;
+    static const struct order_link orders[] = { { 0, 1 }, { 0, 2 } };
     struct queue_plan plans[3];
     struct segment_plan plan = { .queues = plans,
                                  .queue_count = run->queues,
+                                 .orders = orders,
+                                 .order_count = flow->ordered ? run->queues - 1
+                                                              : 0,
                                  .member_count = run->members,
                                  .sink_count = 1 };
 
     for (unsigned q = 0; q < run->queues; q++)
         plans[q] = (struct queue_plan){ .capacity = flow->capacity,
-                                        .bytes = flow->bytes
+                                        .bytes = flow->bytes && q > 0
                                                      ? flow->bytes
                                                      : UINT64_C(8) << 20 };
     run->file = open_file();

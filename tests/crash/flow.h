@@ -6,7 +6,8 @@
  *
  * The caller's process is the owner: it forks all members, kills some, recovers
  * and forks them again, closes the queues, and looks at the file and at what is
- * left in the segment.
+ * left in the segment. Where order is kept, some items take longer than others,
+ * and each worker gives one more item at the end, behind all others.
  */
 #ifndef CRASH_FLOW_H
 #define CRASH_FLOW_H
@@ -31,7 +32,9 @@ struct flow {
     uint32_t outputs; /* FLOW_PARTS: per input; else 1 */
     unsigned workers, appenders;
     unsigned share;    /* a worker leases ready / share; 0: 2 * workers */
-    uint64_t bytes;    /* bound of each queue; 0: 8 MiB */
+    uint64_t bytes;    /* bound of q1 and q2; 0: 8 MiB, as of q0 */
+    bool ordered;      /* the workers keep order: needs one appender */
+    uint32_t drops;    /* ordered: each such item gives nothing; 0: none */
     unsigned trickle;  /* source rests until all is quiet after so many items */
     unsigned kills;    /* random, from outside */
     const char *point; /* members die at this point... */

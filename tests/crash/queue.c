@@ -26,11 +26,12 @@ static void expect_whole(const struct flow *flow)
 
     flow_run(flow, &result);
     ck_assert_msg(result.fault[0] == '\0',
-                  "%s (kind %d, capacity %u, batch %u, size %u, point %s:%u, "
+                  "%s (kind %d%s, capacity %u, batch %u, size %u, point %s:%u, "
                   "seed %u, %u kills)",
-                  result.fault, flow->kind, flow->capacity, flow->batch,
-                  flow->size, flow->point ? flow->point : "none", flow->nth,
-                  flow->seed, result.kills);
+                  result.fault, flow->kind, flow->ordered ? ", ordered" : "",
+                  flow->capacity, flow->batch, flow->size,
+                  flow->point ? flow->point : "none", flow->nth, flow->seed,
+                  result.kills);
     printf("# %u kills\n", result.kills);
 }
 
@@ -88,6 +89,37 @@ START_TEST(random_kills)
 }
 END_TEST
 
+/* --------------------------------------------------------------- order ---- */
+
+/* Small byte bounds, too: what is held may fill them. */
+START_TEST(in_order)
+{
+    static const uint32_t small[] = { 1, 2, 7, 64 };
+
+    for (unsigned kind = FLOW_COPY; kind <= FLOW_PARTS; kind++) {
+        struct flow flow = { .kind = kind,
+                             .ordered = true,
+                             .drops = _i % 3 == 0 ? 0 : 5,
+                             .items = is_long() ? 10000 : 400,
+                             .capacity = small[_i % 4],
+                             .batch = batches[_i % 3],
+                             .size = _i % 2 ? 200 : 16,
+                             .bytes = _i % 2 ? 700 : 0,
+                             .outputs = 10,
+                             .workers = 4,
+                             .appenders = 1,
+                             .kills = _i < 4      ? 0
+                                      : is_long() ? 300
+                                                  : 12,
+                             .member = -1,
+                             .seed = 100 + 10 * (unsigned)_i + kind,
+                             .limit_ms = 60000 };
+
+        expect_whole(&flow);
+    }
+}
+END_TEST
+
 /* -------------------------------------------------------------- points ---- */
 
 /* All points that the flows pass, with these kills. */
@@ -108,6 +140,11 @@ static void learn_from(struct points *points, unsigned seed)
                              .seed = seed,
                              .limit_ms = 20000 };
 
+        expect_whole(&flow);
+        flow.ordered = true;
+        flow.appenders = 1;
+        flow.workers = 4;
+        flow.kills = 20;
         expect_whole(&flow);
     }
     points_read(points);
@@ -161,6 +198,13 @@ START_TEST(at_each_point)
 
             if (!is_long() && (i + kind + (unsigned)_i) % 3 != 0)
                 continue;
+            expect_whole(&flow);
+            if (!is_long() && strstr(points.at[i], "queue.") == NULL)
+                continue;
+            flow.ordered = true;
+            flow.appenders = 1;
+            flow.items /= is_long() ? 1 : 4;
+            flow.drops = (i + kind) % 2 * 5;
             expect_whole(&flow);
         }
     }
@@ -243,6 +287,17 @@ static const struct mutant {
       { .kind = FLOW_COPY, .batch = 8, .point = "queue.sink.raised" } },
     { "no-rebuild",
       { .kind = FLOW_COPY, .batch = 8, .point = "queue.ready.word" } },
+    { "not-held", { .ordered = true, .batch = 1 } },
+    { "next-ignored", { .ordered = true, .batch = 1 } },
+    { "free-before-hold",
+      { .ordered = true, .batch = 1, .point = "queue.commit.mutant" } },
+    { "no-order-recovery",
+      { .ordered = true,
+        .batch = 1,
+        .trickle = 1,
+        .point = "queue.order.freed" } },
+    { "last-slot", { .ordered = true, .batch = 1, .capacity = 2 } },
+    { "first-waits", { .ordered = true, .batch = 1, .capacity = 1 } },
     { "wait-with-staged",
       { .kind = FLOW_PARTS, .outputs = 3, .batch = 8, .share = 1 } },
 };
@@ -258,7 +313,7 @@ START_TEST(mutation)
     flow.capacity = flow.capacity ? flow.capacity : 16;
     flow.size = 16;
     flow.workers = flow.workers ? flow.workers : 4;
-    flow.appenders = 2;
+    flow.appenders = flow.ordered ? 1 : 2;
     if (flow.point != NULL && flow.deaths == 0)
         flow.deaths = 40;
     flow.nth = flow.nth ? flow.nth : 1;
@@ -284,6 +339,7 @@ static Suite *queue_suite(void)
     tcase_add_checked_fixture(test, children_setup, children_teardown);
     tcase_add_loop_test(test, undisturbed, 0, 4);
     tcase_add_loop_test(test, random_kills, 0, 24);
+    tcase_add_loop_test(test, in_order, 0, 12);
     tcase_add_loop_test(test, at_each_point, 0, 1);
     tcase_add_loop_test(test, trickle, 0, 9);
     suite_add_tcase(suite, test);

@@ -39,6 +39,7 @@ Suite *room_suite(void);
 Suite *commit_suite(void);
 Suite *sink_suite(void);
 Suite *recover_suite(void);
+Suite *order_suite(void);
 Suite *wait_suite(void);
 
 #endif

@@ -8,6 +8,7 @@ LONG_TESTS += %D%/test
 	%D%/commit.c \
 	%D%/desk.c %D%/desk.h \
 	%D%/main.c \
+	%D%/order.c \
 	%D%/recover.c \
 	%D%/room.c \
 	%D%/segment.c \

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* order.c - outputs in the order of their inputs: what is held, what is given
+ * back, the first's room, a rebuild. Queue 0 is the input, 1 and 2 are filled
+ * by its stage; 2 also by others. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "desk.h"
+
+static struct desk open_desk(uint32_t capacity, uint64_t bytes)
+{
+    static const struct order_link orders[] = { { 0, 1 }, { 0, 2 } };
+    struct queue_plan plans[] = { { 32, 1 << 20, 0 },
+                                  { capacity, bytes, 0 },
+                                  { capacity, bytes, 0 } };
+    struct segment_plan plan = { .queues = plans,
+                                 .queue_count = 3,
+                                 .orders = orders,
+                                 .order_count = 2,
+                                 .member_count = DESK_MEMBERS,
+                                 .sink_count = 1 };
+    struct desk desk = { 0 };
+
+    ck_assert_int_eq(segment_create(&plan, &desk.segment, NULL), 0);
+    for (unsigned i = 0; i < DESK_MEMBERS; i++)
+        ck_assert_int_eq(member_enter(desk.segment, i, &desk.members[i]), 0);
+    return desk;
+}
+
+static void put_numbers(struct desk *desk, unsigned count)
+{
+    char text[8];
+
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        desk_put(desk->members[0], 0, text);
+    }
+}
+
+/* The next item, by this member; its number. */
+static unsigned take_up(struct member *member, struct item *item)
+{
+    ck_assert_int_eq(desk_lease(member, 0, item), 1);
+    ck_assert_int_eq(turn_take_up(member, item), 0);
+    return (unsigned)(item->ticket - POSITION_START);
+}
+
+static int stage_behind(struct member *member, unsigned queue,
+                        const struct item *item, uint32_t index, size_t size,
+                        const char *text)
+{
+    struct stage_order order = { .queue = 0,
+                                 .ticket = item != NULL ? item->ticket
+                                                        : ORDER_LAST,
+                                 .index = index };
+    struct stage_spec spec = { .queue = queue, .room = size, .order = &order };
+    struct staged staged;
+    int code = turn_stage(member, &spec, &staged);
+
+    if (code < 0)
+        return code;
+    memset(staged.data, ' ', size);
+    memcpy(staged.data, text, strlen(text));
+    return turn_shrink(member, &staged, strlen(text));
+}
+
+static void give(struct member *member, unsigned queue, const struct item *item,
+                 uint32_t index, const char *text)
+{
+    ck_assert_int_eq(stage_behind(member, queue, item, index, strlen(text),
+                                  text),
+                     0);
+}
+
+static void finish(struct member *member, const struct item *item)
+{
+    ck_assert_int_eq(turn_done(member, item), 0);
+    ck_assert_int_eq(turn_commit(member, NULL, NULL), 0);
+}
+
+static void expect(struct desk *desk, unsigned queue, const char *texts)
+{
+    char text[2] = "";
+
+    for (; *texts != '\0'; texts++) {
+        text[0] = *texts;
+        desk_take(desk->members[0], queue, text);
+    }
+    ck_assert_uint_eq(desk_state(desk, queue).ready, 0);
+}
+
+/* ------------------------------------------------------------- holding ---- */
+
+/* Done in the order 2, 1, 0, with two outputs in two queues each. */
+START_TEST(held_until_its_turn)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[3];
+
+    put_numbers(&desk, 3);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_uint_eq(take_up(m[i + 1], &items[i]), i);
+    for (unsigned i = 3; i-- > 0;) {
+        char text[2] = { (char)('a' + 2 * i), '\0' };
+
+        ck_assert_uint_eq(desk_state(&desk, 1).ready, 0);
+        give(m[i + 1], 1, &items[i], 0, text);
+        text[0]++;
+        give(m[i + 1], 1, &items[i], 1, text);
+        give(m[i + 1], 2, &items[i], 2, text);
+        finish(m[i + 1], &items[i]);
+        ck_assert_uint_eq(desk_state(&desk, 1).held, i > 0 ? 6 - 2 * i : 0);
+    }
+    expect(&desk, 1, "abcdef");
+    expect(&desk, 2, "bdf");
+    desk_close(&desk);
+}
+END_TEST
+
+/* One without outputs is done as well; and it sets those behind it free. */
+START_TEST(nothing_is_enough)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[3];
+
+    put_numbers(&desk, 3);
+    for (unsigned i = 0; i < 3; i++)
+        take_up(m[i + 1], &items[i]);
+    give(m[3], 1, &items[2], 0, "c");
+    finish(m[3], &items[2]);
+    finish(m[2], &items[1]);
+    ck_assert_uint_eq(desk_state(&desk, 1).held, 1);
+    finish(m[1], &items[0]);
+    expect(&desk, 1, "c");
+    desk_close(&desk);
+}
+END_TEST
+
+/* Others fill the queue, too: they do not wait for anybody's turn. */
+START_TEST(strangers_pass)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[2];
+
+    put_numbers(&desk, 2);
+    take_up(m[1], &items[0]);
+    take_up(m[2], &items[1]);
+    give(m[2], 2, &items[1], 0, "b");
+    finish(m[2], &items[1]);
+    desk_put(m[3], 2, "x");
+    expect(&desk, 2, "x");
+    finish(m[1], &items[0]);
+    expect(&desk, 2, "b");
+    desk_close(&desk);
+}
+END_TEST
+
+/* What is given at the end comes behind what is held. */
+START_TEST(flush_is_last)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[2];
+
+    put_numbers(&desk, 2);
+    ck_assert_int_eq(queue_close(desk.segment, 0), 0);
+    take_up(m[1], &items[0]);
+    take_up(m[2], &items[1]);
+    give(m[2], 1, &items[1], 0, "b");
+    finish(m[2], &items[1]);
+    give(m[1], 1, &items[0], 0, "a");
+    finish(m[1], &items[0]);
+    give(m[3], 1, NULL, 0, "y");
+    give(m[3], 1, NULL, 1, "z");
+    ck_assert_int_eq(turn_commit(m[3], NULL, NULL), 0);
+    expect(&desk, 1, "abyz");
+    desk_close(&desk);
+}
+END_TEST
+
+/* --------------------------------------------------------- giving back ---- */
+
+/* By whichever way: leased again by ticket. */
+START_TEST(back_by_ticket)
+{
+    static const unsigned orders[][3] = {
+        { 1, 2, 3 }, { 3, 2, 1 }, { 1, 3, 2 }, { 2, 3, 1 }, { 2, 1, 3 }
+    };
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[4];
+
+    put_numbers(&desk, 5);
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 1; i <= 3; i++)
+            ck_assert_uint_eq(take_up(m[i], &items[i]), i - 1);
+        for (unsigned i = 0; i < 3; i++) {
+            unsigned who = orders[round][i];
+
+            if (i == 1)
+                ck_assert_int_eq(turn_release(m[who], &items[who]), 0);
+            else
+                ck_assert_int_eq(turn_abort(m[who]), 0);
+        }
+    }
+    expect(&desk, 0, "01234");
+    desk_close(&desk);
+}
+END_TEST
+
+/* It keeps its ticket, and what is behind it waits. */
+START_TEST(back_is_not_done)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[2];
+
+    put_numbers(&desk, 2);
+    take_up(m[1], &items[0]);
+    take_up(m[2], &items[1]);
+    give(m[2], 1, &items[1], 0, "b");
+    finish(m[2], &items[1]);
+    ck_assert_int_eq(turn_abort(m[1]), 0);
+    ck_assert_int_eq(order_advance_all(desk.segment, FOREVER), 0);
+    ck_assert_uint_eq(desk_state(&desk, 1).held, 1);
+    ck_assert_uint_eq(take_up(m[3], &items[0]), 0);
+    give(m[3], 1, &items[0], 0, "a");
+    finish(m[3], &items[0]);
+    expect(&desk, 1, "ab");
+    desk_close(&desk);
+}
+END_TEST
+
+/* What a dead one has committed is held, and outlives it. */
+START_TEST(held_outlives)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[2];
+
+    put_numbers(&desk, 2);
+    take_up(m[1], &items[0]);
+    take_up(m[2], &items[1]);
+    give(m[2], 1, &items[1], 0, "b");
+    finish(m[2], &items[1]);
+    member_forget(&m[2]);
+    ck_assert_int_eq(member_recover(desk.segment, 2, CAUSE_SIGNAL, 9, NULL), 0);
+    ck_assert_uint_eq(desk_state(&desk, 1).held, 1);
+    give(m[1], 1, &items[0], 0, "a");
+    finish(m[1], &items[0]);
+    expect(&desk, 1, "ab");
+    desk_close(&desk);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- room ---- */
+
+/* The last slot is the first's; it waits for none that is held. */
+START_TEST(last_slot)
+{
+    struct desk desk = open_desk(2, 1 << 16);
+    struct member **m = desk.members;
+    struct room room = { .queue = 1, .slots = 1, .bytes = 1 };
+    struct item items[3];
+
+    put_numbers(&desk, 3);
+    for (unsigned i = 0; i < 3; i++)
+        take_up(m[i + 1], &items[i]);
+    give(m[2], 1, &items[1], 0, "b");
+    finish(m[2], &items[1]);
+    ck_assert_int_eq(stage_behind(m[3], 1, &items[2], 0, 1, "c"), WEIR_EFULL);
+    ck_assert_int_eq(turn_wait_first(m[3], &items[2], 0), WEIR_ETIMEDOUT);
+    ck_assert_int_eq(stage_behind(m[1], 1, &items[0], 0, 1, "a"), WEIR_EFULL);
+    ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
+    ck_assert_int_eq(turn_claim(m[1], &room, 1, 0), 0);
+    give(m[1], 1, &items[0], 0, "a");
+    ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), WEIR_ESTATE);
+    ck_assert_int_eq(turn_unclaim(m[1], &room, 1), 0);
+    finish(m[1], &items[0]);
+    ck_assert_int_eq(turn_wait_first(m[3], &items[2], 0), 0);
+    expect(&desk, 1, "ab");
+    give(m[3], 1, &items[2], 0, "c");
+    finish(m[3], &items[2]);
+    expect(&desk, 1, "c");
+    desk_close(&desk);
+}
+END_TEST
+
+/* One item of the first may pass the bound in bytes, and only one. */
+START_TEST(bytes_are_passed_once)
+{
+    struct desk desk = open_desk(8, 100);
+    struct member **m = desk.members;
+    struct item items[2];
+
+    put_numbers(&desk, 2);
+    take_up(m[1], &items[0]);
+    take_up(m[2], &items[1]);
+    ck_assert_int_eq(stage_behind(m[2], 1, &items[1], 0, 60, "b"), 0);
+    /* its room counts until then */
+    ck_assert_int_eq(stage_behind(m[2], 1, &items[1], 1, 60, "x"), WEIR_EFULL);
+    ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
+    ck_assert_int_eq(stage_behind(m[1], 1, &items[0], 0, 60, "a"), 0);
+    ck_assert_int_eq(stage_behind(m[1], 1, &items[0], 1, 60, "x"), WEIR_EFULL);
+    ck_assert_uint_eq(desk_state(&desk, 1).bytes, 120);
+    ck_assert_int_eq(stage_behind(m[3], 1, NULL, 0, 101, "x"), WEIR_ETOOBIG);
+    finish(m[1], &items[0]);
+    finish(m[2], &items[1]);
+    expect(&desk, 1, "ab");
+    desk_close(&desk);
+}
+END_TEST
+
+/* A claim of one who waits for what is held is taken; not one that will have
+ * its room, and not the first's own. */
+START_TEST(claims)
+{
+    struct desk desk = open_desk(4, 1 << 16);
+    struct member **m = desk.members;
+    struct room all = { .queue = 2, .slots = 4, .bytes = 4 };
+    struct room one = { .queue = 2, .slots = 1, .bytes = 1 };
+    struct item items[2];
+
+    put_numbers(&desk, 2);
+    take_up(m[1], &items[0]);
+    take_up(m[2], &items[1]);
+    ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
+    ck_assert_int_eq(turn_claim(m[3], &all, 1, 0), 0);
+    ck_assert_int_eq(turn_claim(m[1], &one, 1, 0), WEIR_EFULL);
+    ck_assert_int_eq(turn_unclaim(m[3], &all, 1), 0);
+    give(m[2], 2, &items[1], 0, "b");
+    finish(m[2], &items[1]);
+    desk.segment->queues[2].head->claim = 3 + 1; /* who waits, and will */
+    ck_assert(turn_claims(m[3], &all, 1));
+    ck_assert_int_eq(turn_claim(m[1], &one, 1, 0), 0);
+    ck_assert(!turn_claims(m[3], &all, 1));
+    ck_assert_int_eq(turn_claim(m[3], &all, 1, 0), WEIR_EFULL);
+    give(m[1], 2, &items[0], 0, "a");
+    ck_assert_int_eq(turn_unclaim(m[1], &one, 1), 0);
+    finish(m[1], &items[0]);
+    expect(&desk, 2, "ab");
+    desk_close(&desk);
+}
+END_TEST
+
+/* ------------------------------------------------------------- rebuild ---- */
+
+/* All caches are made anew, whatever they were. */
+START_TEST(rebuilt)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct item items[4];
+    uint64_t next;
+
+    put_numbers(&desk, 8);
+    for (unsigned i = 0; i < 3; i++)
+        take_up(m[i + 1], &items[i]);
+    give(m[3], 1, &items[2], 0, "c");
+    give(m[3], 1, &items[2], 1, "d");
+    finish(m[3], &items[2]);
+    take_up(m[3], &items[3]);
+    ck_assert_int_eq(turn_release(m[2], &items[1]), 0);
+    next = atomic_load(&desk.segment->queues[0].head->next);
+    for (unsigned q = 0; q < 3; q++) {
+        struct queue_head *head = desk.segment->queues[q].head;
+
+        memset(head->lists, 0xff, sizeof head->lists);
+        atomic_store(&head->next, 12345);
+        head->head = 0;
+        if (q == 0)
+            head->tail--; /* dies before it is counted */
+        ck_assert_int_eq(order_rebuild(&desk.segment->queues[q]), 0);
+    }
+    ck_assert_uint_eq(atomic_load(&desk.segment->queues[0].head->next), next);
+    ck_assert_uint_eq(desk_state(&desk, 0).published, 8);
+    ck_assert_uint_eq(desk_state(&desk, 1).held, 2);
+    ck_assert_int_eq(turn_release(m[3], &items[3]), 0);
+    give(m[1], 1, &items[0], 0, "a");
+    finish(m[1], &items[0]);
+    ck_assert_uint_eq(take_up(m[2], &items[1]), 1);
+    give(m[2], 1, &items[1], 0, "b");
+    finish(m[2], &items[1]);
+    expect(&desk, 1, "abcd");
+    expect(&desk, 0, "34567");
+    desk_close(&desk);
+}
+END_TEST
+
+/* A list that somebody wrote over is damage, and no crash. */
+START_TEST(wild)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    struct item item;
+
+    put_numbers(&desk, 2);
+    desk.segment->queues[0].head->lists[LIST_LEASED].count = 1 << 30;
+    ck_assert_int_eq(desk_lease(desk.members[1], 0, &item), WEIR_EBROKEN);
+    ck_assert(segment_broken(desk.segment));
+    desk_leave(&desk);
+}
+END_TEST
+
+Suite *order_suite(void)
+{
+    Suite *suite = suite_create("order");
+    TCase *test = tcase_create("order");
+
+    tcase_add_test(test, held_until_its_turn);
+    tcase_add_test(test, nothing_is_enough);
+    tcase_add_test(test, strangers_pass);
+    tcase_add_test(test, flush_is_last);
+    tcase_add_test(test, back_by_ticket);
+    tcase_add_test(test, back_is_not_done);
+    tcase_add_test(test, held_outlives);
+    tcase_add_test(test, last_slot);
+    tcase_add_test(test, bytes_are_passed_once);
+    tcase_add_test(test, claims);
+    tcase_add_test(test, rebuilt);
+    tcase_add_test(test, wild);
+    suite_add_tcase(suite, test);
+    return suite;
+}
