@@ -149,6 +149,7 @@ enum key_id {
     STAGE_TO,
     STAGE_WORKERS,
     STAGE_DISPATCH,
+    STAGE_ORDER,
     STAGE_RETRIES,
     STAGE_TIMEOUT,
     STAGE_AFTER,
@@ -222,6 +223,7 @@ struct raw_stage {
     bool bad_task;
     bool own_workers; /* `workers` stands in the stage itself */
     bool own_failed;
+    bool own_order;
     bool one_to;                   /* `to` names no output */
     VEC(struct mark) output_marks; /* of job_stage.outputs */
     VEC(struct mark) from_marks, after_marks;

@@ -111,6 +111,7 @@ struct job_stage {
     VEC(struct job_output) outputs; /* as the task numbers them, all wired */
     unsigned workers;               /* final; at least 1 */
     enum dispatch dispatch;
+    bool keeps_order; /* outputs in the order of the inputs */
     unsigned retries;
     int64_t timeout_ns; /* FOREVER: none */
     struct job_wait waits[WAIT_CLASSES];

@@ -214,6 +214,8 @@ static void defaults_read(struct reading *reading)
            value_duration(reading, slots, STAGE_TIMEOUT, &time));
     forget(slots, STAGE_DISPATCH,
            value_choice(reading, slots, STAGE_DISPATCH, &choice));
+    forget(slots, STAGE_ORDER,
+           value_choice(reading, slots, STAGE_ORDER, &choice));
     faults_check(reading, slots);
     if (slots->value[STAGE_FAILED])
         forget(slots, STAGE_FAILED,
@@ -388,16 +390,18 @@ static void figures_read(struct reading *reading, int number)
     struct raw_stage *raw = &reading->raw.at[number];
     const struct slots *slots = &raw->slots;
     uint64_t workers = 0, retries = 2;
-    unsigned dispatch = DISPATCH_ASYNC;
+    unsigned dispatch = DISPATCH_ASYNC, order = 0;
 
     value_count(reading, slots, STAGE_WORKERS, &workers);
     value_count(reading, slots, STAGE_RETRIES, &retries);
     value_choice(reading, slots, STAGE_DISPATCH, &dispatch);
+    value_choice(reading, slots, STAGE_ORDER, &order);
     stage->timeout_ns = FOREVER;
     value_duration(reading, slots, STAGE_TIMEOUT, &stage->timeout_ns);
     stage->workers = (unsigned)workers;
     stage->retries = (unsigned)retries;
     stage->dispatch = dispatch == 0 ? DISPATCH_ASYNC : DISPATCH_SYNC;
+    stage->keeps_order = order != 0;
     faults_read(reading, slots, stage);
 }
 
@@ -437,6 +441,7 @@ static void stage_read(struct reading *reading, struct node *map)
     slots_read(reading, map, LEVEL_STAGE, number, -1, &raw->slots);
     raw->own_workers = raw->slots.key[STAGE_WORKERS] != NULL;
     raw->own_failed = raw->slots.key[STAGE_FAILED] != NULL;
+    raw->own_order = raw->slots.key[STAGE_ORDER] != NULL;
     defaults_apply(&reading->defaults, &raw->slots);
     name_read(reading, number);
     task_read(reading, number);

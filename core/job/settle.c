@@ -329,6 +329,39 @@ static void settle_workers(const struct settling *settling, unsigned usual)
     stage->workers = 1; /* a default is for stages that can have more */
 }
 
+/* Why the stage cannot keep order; NULL: it can. */
+static const char *no_order(const struct settling *settling)
+{
+    const struct job_stage *stage = settling->stage;
+
+    if (stage->desc.source)
+        return "task '%s' is a source: there is no order of inputs to keep";
+    if (stage->desc.outputs.count == 0)
+        return "task '%s' puts nothing out whose order could be kept; with "
+               "'workers: 1' it does one item after another";
+    if (stage->from.count > 1)
+        return "'from' has several queues, which have no order among them: let "
+               "the stages that fill them fill one (task '%s')";
+    if (stage->desc.has_save && stage->workers > 1)
+        return "task '%s' keeps a state, and gives nothing before it is saved: "
+               "order is kept with 'workers: 1' only";
+    return NULL;
+}
+
+/* A default is for stages that can. */
+static void settle_order(const struct settling *settling)
+{
+    struct job_stage *stage = settling->stage;
+    const char *why = stage->keeps_order ? no_order(settling) : NULL;
+
+    if (why == NULL)
+        return;
+    if (settling->raw->own_order)
+        mistake(settling->reading, value_mark(settling, STAGE_ORDER), why,
+                settling->task);
+    stage->keeps_order = false;
+}
+
 /* Where the parameter that bounds the task's items stands. */
 static struct mark largest_mark(const struct settling *settling)
 {
@@ -389,6 +422,7 @@ static void settle_stage(struct reading *reading, int number, unsigned usual)
         settle_params(&settling, number);
         settle_ends(&settling);
         settle_outputs(&settling);
+        settle_order(&settling);
         settle_bytes(&settling);
     }
     reading->where[0] = '\0';

@@ -81,10 +81,29 @@ int give_withdraw(struct host *host)
 
 int give_stage_all(struct host *host)
 {
+    int code;
+
     if (host->records.count == 0)
         return 0;
-    return room_claim_and_stage(host, host->records.at, host->records.count,
-                                host->needs, 0);
+    if (!host->post->ordered)
+        return room_claim_and_stage(host, host->records.at, host->records.count,
+                                    host->needs, 0);
+    code = room_stage(host, host->records.at, host->records.count);
+    return code == WEIR_EFULL || code == WEIR_ESTATE ? give_first(host) : code;
+}
+
+int give_stage_failed(struct host *host)
+{
+    int code;
+
+    if (host->keeps || host->give != GIVE_PRIVATE || host->records.count == 0)
+        return 0;
+    code = host_commit(host);
+    if (code == 0 && host->post->ordered)
+        code = order_wait(host);
+    return code < 0 ? code
+                    : room_claim_and_stage(host, host->records.at,
+                                           host->records.count, host->needs, 0);
 }
 
 bool give_is_much(const struct host *host)
@@ -139,7 +158,8 @@ static int claim_one(struct host *host, struct record *record)
     if (needs == NULL)
         return room_told(host, record, WEIR_ENOMEM);
     room_add_needs(host, record, needs);
-    return room_claim_and_stage(host, record, 1, needs, CLAIM_PART);
+    return room_claim_and_stage(host, record, 1, needs,
+                                host->post->ordered ? 0 : CLAIM_PART);
 }
 
 /* There was no room. 0: there was in the end, and it is staged; 1: it is to be
@@ -149,6 +169,8 @@ static int make_room(struct host *host, struct record *record)
     bool alone = turn_staged(host->member) == host->first;
     int code;
 
+    if (host->post->ordered && host->give == GIVE_STAGED)
+        alone = false;
     if (host->give == GIVE_STREAM || alone) {
         code = host->give == GIVE_STREAM ? host_commit_part(host)
                                          : host_commit(host);
@@ -159,8 +181,6 @@ static int make_room(struct host *host, struct record *record)
         code = host_commit(host);
     return code < 0 ? code : 1;
 }
-
-static int give_record(struct host *host, struct record *record);
 
 /* In private memory; a set that is too large for the queues becomes a part. */
 static int keep(struct host *host, struct record *record)
@@ -173,7 +193,7 @@ static int keep(struct host *host, struct record *record)
                                "a task that saves its state cannot give more "
                                "for one item than its queue holds: raise the "
                                "queue's `capacity` and `bytes`");
-        code = host_commit_part(host);
+        code = host->post->ordered ? give_first(host) : host_commit_part(host);
         return code < 0 ? code : give_record(host, record);
     }
     code = own(record);
@@ -183,7 +203,7 @@ static int keep(struct host *host, struct record *record)
     return note(host, record);
 }
 
-static int give_record(struct host *host, struct record *record)
+int give_record(struct host *host, struct record *record)
 {
     int code;
 
@@ -243,6 +263,7 @@ static struct record record_of(const struct host *host, int output, size_t size)
 {
     struct record record = { .output = output,
                              .attrs = host->attrs_now,
+                             .index = (uint32_t)host->seen,
                              .size = size,
                              .of = host->item };
 
@@ -304,6 +325,7 @@ int give_failed(struct host *host)
     struct record record = record_of(host, OUTPUT_FAILED, host->item->size);
 
     record.pass = true;
+    record.index = UINT32_MAX;      /* behind what parts have committed */
     record.path = host->item->path; /* it is the same item still */
     return give_record(host, &record);
 }

@@ -4,7 +4,8 @@
  * hand. Private to core/run; runs in workers.
  *
  * host.c    the table of functions that the task calls
- * give.c    outputs, and the rule of room; room.c: staging, claiming
+ * give.c    outputs, and the rule of room; room.c: staging, claiming;
+ *           order.c: that rule where order is kept
  * files.c   bytes to be appended, names to be changed
  * settle.c  what becomes of an item: done, failed, committed
  */
@@ -34,6 +35,9 @@ enum phase { PHASE_OPEN, PHASE_RUN, PHASE_FLUSH, PHASE_STATE, PHASE_CLOSE };
  *          flush): no room means that what is staged becomes the next part.
  *
  * In all of them nothing is staged while this process waits for room.
+ *
+ * Where order is kept only the first item of those that are not done waits for
+ * room, in a STREAM; others are PRIVATE, and wait until they are the first.
  */
 enum give { GIVE_STAGED, GIVE_PRIVATE, GIVE_STREAM };
 
@@ -49,6 +53,7 @@ struct record {
     bool pass;      /* the input itself */
     bool owned;     /* data is private memory, to be freed */
     unsigned attrs; /* generation; 0: as the input's */
+    uint32_t index; /* among the outputs of the item */
     size_t size;
     void *data;
     void *staged;          /* its bytes in the queue */
@@ -175,6 +180,12 @@ int give_kept(struct host *host, bool whole, const void *attrs, size_t size);
 int give_kept_source(struct host *host, const void *attrs, size_t size);
 /* All records are staged: waits for room. */
 int give_stage_all(struct host *host);
+/* The same for what becomes of one that failed, when it found no room. */
+int give_stage_failed(struct host *host);
+/* Where order is kept: waits until the item in hand is the first that is not
+ * done; its outputs so far are staged, or committed as a part, and what comes
+ * goes on so. order.c. */
+int give_first(struct host *host);
 /* What is staged goes back to private memory, so that a commit does not
  * publish it. */
 int give_withdraw(struct host *host);

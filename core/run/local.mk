@@ -26,6 +26,7 @@ libweir_internal_la_SOURCES += \
 	%D%/kept.c %D%/kept.h \
 	%D%/limits.c \
 	%D%/news.c %D%/news.h \
+	%D%/order.c \
 	%D%/plan.c %D%/plan.h \
 	%D%/post.c %D%/post.h \
 	%D%/progress.c \

@@ -161,6 +161,33 @@ int plan_keep(struct plan *plan, bool replays, weir_error *err)
     return 0;
 }
 
+/* A single worker has no need of it: it leases, gives and is given back in
+ * order. */
+static bool is_ordered(const struct job_stage *stage)
+{
+    return stage->keeps_order && stage->workers > 1 && stage->from.count == 1;
+}
+
+static int link_queues(struct plan *plan)
+{
+    for (unsigned i = 0; i < plan->job->stages.count; i++) {
+        const struct job_stage *stage = &plan->job->stages.at[i];
+
+        for (unsigned to = 0; to < plan->queues.count; to++) {
+            struct order_link *link;
+
+            if (!is_ordered(stage) || !plan_fills(plan, i, to))
+                continue;
+            link = VEC_ADD(&plan->orders);
+            if (link == NULL)
+                return WEIR_ENOMEM;
+            link->from = (uint32_t)plan_queue(plan, stage->from.at[0]);
+            link->to = to;
+        }
+    }
+    return 0;
+}
+
 int plan_init(struct plan *plan, const struct job *job, int input,
               weir_error *err)
 {
@@ -171,6 +198,8 @@ int plan_init(struct plan *plan, const struct job *job, int input,
     plan->kept = PLAN_NONE;
     plan->keeper = plan->feeder = UINT_MAX;
     code = number_queues(plan, input);
+    if (code == 0)
+        code = link_queues(plan);
     if (code == 0)
         code = number_members(plan);
     if (code < 0)
@@ -186,6 +215,7 @@ void plan_done(struct plan *plan)
 {
     VEC_DONE(&plan->queues);
     VEC_DONE(&plan->names);
+    VEC_DONE(&plan->orders);
     free(plan->numbers);
     free(plan->first);
     memset(plan, 0, sizeof *plan);
@@ -196,6 +226,8 @@ int plan_segment(const struct plan *plan, struct segment **out, weir_error *err)
     struct segment_plan segment = {
         .queues = plan->queues.at,
         .queue_count = (unsigned)plan->queues.count,
+        .orders = plan->orders.at,
+        .order_count = (unsigned)plan->orders.count,
         .member_count = plan->members,
         .sink_count = plan->sinks,
     };
@@ -321,6 +353,7 @@ int plan_post(const struct plan *plan, unsigned stage, unsigned index,
                           .count = it->workers,
                           .name = it->name,
                           .sync = it->dispatch == DISPATCH_SYNC,
+                          .ordered = is_ordered(it),
                           .retries = it->retries,
                           .report = plan->report };
     memcpy(out->waits, it->waits, sizeof out->waits);

@@ -14,6 +14,7 @@ struct plan {
     const struct job *job;
     VEC(struct queue_plan) queues; /* of the segment, upstream first */
     VEC(char *) names;             /* theirs; the job's or constants */
+    VEC(struct order_link) orders;
     unsigned *numbers; /* of each of the job's queues, in the segment */
     int input, output; /* queues behind stdin, before stdout; PLAN_NONE */
     unsigned report;   /* the queue of failures */

@@ -56,6 +56,7 @@ int post_write(const struct post *post, struct buf *out)
     buf_u32(out, post->count);
     buf_counted(out, post->name, strlen(post->name));
     buf_u32(out, post->sync);
+    buf_u32(out, post->ordered);
     buf_u32(out, post->retries);
     for (unsigned i = 0; i < WAIT_CLASSES; i++)
         write_wait(out, &post->waits[i]);
@@ -141,6 +142,7 @@ int post_read(const void *data, size_t size, struct post *out)
     out->name = read_text(&in);
     out->name_hash = hash_bytes(out->name, strlen(out->name), 0);
     out->sync = read_u32(&in) != 0;
+    out->ordered = read_u32(&in) != 0;
     out->retries = read_u32(&in);
     for (unsigned i = 0; i < WAIT_CLASSES; i++)
         read_wait(&in, &out->waits[i]);
@@ -153,7 +155,8 @@ int post_read(const void *data, size_t size, struct post *out)
     if (code == 0)
         code = read_outputs(&in, out);
     if (code == 0 && (in.bad || out->failed >= (int)out->queues.count ||
-                      out->kept > out->queues.count))
+                      out->kept > out->queues.count ||
+                      (out->ordered && out->from.count != 1)))
         code = WEIR_EBROKEN;
     return code;
 }

@@ -48,6 +48,14 @@ int room_stage_at(struct host *host, const struct record *record, int place,
                                .root = record->root,
                                .path = record->path };
 
+    struct stage_order order = { .ticket = ORDER_LAST, .index = record->index };
+
+    if (host->post->ordered && record->output != OUTPUT_KEPT) {
+        order.queue = host->post->from.at[0];
+        if (record->of != NULL)
+            order.ticket = record->of->ticket;
+        spec.order = &order;
+    }
     if (record->attrs > 0) {
         const struct buf *attrs = &host->attrs.at[record->attrs - 1];
 
@@ -248,8 +256,9 @@ int room_stage(struct host *host, struct record *records, size_t count)
 /*
  * Waits until there is room for all of it, has it for this process alone, and
  * stages it. What is passed on may count more than its size: its chunk is
- * larger when its maker reserved more. And a claim is lost when this process
- * was stopped for long. Then once more, with more.
+ * larger when its maker reserved more: then once more, with more. And a claim
+ * is lost when this process was stopped for long, or to the first of an ordered
+ * stage: then once more.
  */
 int room_claim_and_stage(struct host *host, struct record *records,
                          size_t count, const struct need *needs, unsigned part)
@@ -260,14 +269,15 @@ int room_claim_and_stage(struct host *host, struct record *records,
 
     if (rooms == NULL)
         return room_told(host, &records[0], WEIR_ENOMEM);
-    for (unsigned scale = 1; code == WEIR_EFULL && scale < SCALE_MOST;
-         scale *= 2) {
+    for (unsigned scale = 1; code == WEIR_EFULL && scale < SCALE_MOST;) {
         unsigned rooms_count = rooms_of(host, needs, part, scale, rooms);
 
         code = claim(host, rooms, rooms_count);
         if (code < 0)
             return room_told(host, &records[0], code);
         code = room_stage(host, records, count);
+        if (code == WEIR_EFULL && turn_claims(host->member, rooms, rooms_count))
+            scale *= 2;
         turn_unclaim(host->member, rooms, rooms_count);
     }
     return code == WEIR_EFULL || code == WEIR_ESTATE

@@ -10,6 +10,11 @@
  * good for many items. */
 enum { CLAIM_PART = 4, REFS_MOST = MEMBER_REFS / 2 };
 
+/* One output more, whichever way they are given now. */
+int give_record(struct host *host, struct record *record);
+/* Until the item in hand is the first that is not done. Nothing is staged. */
+int order_wait(struct host *host);
+
 /* Where an output goes; also OUTPUT_FAILED, OUTPUT_KEPT. */
 const post_places *room_places(const struct host *host, int output);
 /* Of the first place that is a queue; their count: all of it is dropped. */

@@ -278,6 +278,8 @@ int host_fail(struct host *host, unsigned attempts)
     if (code == 0)
         code = send_failed(host, attempts);
     if (code == 0)
+        code = give_stage_failed(host);
+    if (code == 0)
         code = settle_item(host, attempts - 1);
     if (code == 0)
         turn_book(host->member)->failed++;
@@ -292,6 +294,8 @@ int host_skip(struct host *host)
         host->give = host->keeps ? GIVE_PRIVATE : GIVE_STAGED;
         host->seen = host->skip = 0;
         code = kept_settled(host);
+        if (code == 0)
+            code = give_stage_failed(host);
     }
     if (code == 0)
         code = settle_item(host, host->item->attempt);

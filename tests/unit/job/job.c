@@ -91,7 +91,7 @@ START_TEST(job_sets_and_vars)
             "  n: { type: uint, default: 1 }\n"
             "  d: /x\n"
             "  e: { default: \"${d}/${n}\", description: where }\n"
-            "defaults: { timeout: 1h30m, workers: 4, retries: 0,\n"
+            "defaults: { timeout: 1h30m, workers: 4, retries: 0, order: keep,\n"
             "            failed: drop }\n"
             "stages:\n"
             "  - { name: s, task: sample.share, workers: \"${n}\", to: drop,\n"
@@ -107,6 +107,8 @@ START_TEST(job_sets_and_vars)
     ck_assert_int_eq(s->timeout_ns, 5400 * NS_PER_S);
     ck_assert_uint_eq(s->retries, 0);
     ck_assert_int_eq(s->failed, JOB_NONE); /* a source has none */
+    ck_assert(!s->keeps_order);
+    ck_assert(stage("p")->keeps_order);
     ck_assert_int_eq(stage("p")->failed, JOB_DROP);
     ck_assert_uint_eq(stage("p")->workers, 1);
     ck_assert_uint_eq(stage("m")->workers, 1); /* defaults: for who can */

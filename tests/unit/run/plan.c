@@ -150,6 +150,31 @@ START_TEST(who_keeps_what_failed)
 }
 END_TEST
 
+/* One queue in, several workers: what it fills is linked, also by `failed`. */
+START_TEST(order_is_kept)
+{
+    struct segment *segment = NULL;
+    struct plan plan;
+    struct post post;
+
+    job.stages.at[0].keeps_order = job.stages.at[2].keeps_order = true;
+    ck_assert_int_eq(plan_init(&plan, &job, -1, NULL), 0);
+    ck_assert_uint_eq(plan.orders.count, 2);
+    ck_assert_uint_eq(plan.orders.at[0].from, 0);
+    ck_assert_uint_eq(plan.orders.at[0].to, 1);
+    ck_assert_uint_eq(plan.orders.at[1].to, 2);
+    ck_assert_int_eq(plan_segment(&plan, &segment, NULL), 0);
+    segment_free(&segment);
+    ck_assert_int_eq(plan_post(&plan, 0, 1, &post), 0);
+    ck_assert(post.ordered);
+    post_done(&post);
+    ck_assert_int_eq(plan_post(&plan, 2, 0, &post), 0);
+    ck_assert(!post.ordered); /* a single worker has no need of it */
+    post_done(&post);
+    plan_done(&plan);
+}
+END_TEST
+
 START_TEST(too_many_workers)
 {
     struct plan plan;
@@ -174,6 +199,7 @@ Suite *plan_suite(void)
     tcase_add_test(c, who_fills_what);
     tcase_add_test(c, a_workers_post);
     tcase_add_test(c, who_keeps_what_failed);
+    tcase_add_test(c, order_is_kept);
     tcase_add_test(c, too_many_workers);
     suite_add_tcase(s, c);
     return s;
