@@ -41,12 +41,13 @@
  *
  * ROOM. What is HELD takes room that only the first item can free. So: nobody
  * takes the last slot of such a queue but the FIRST (whose item is the least
- * that is not done, but for its own), and nobody else of the stage waits for
- * room: it waits until it is the first. What the first commits is READY at
- * once, so the slot that was left drains downstream. It takes one slot at a
- * time, so that it never waits for what is HELD; it takes the claim of others
- * while there is something HELD or STAGED, or they would wait for each other;
- * and its one item may pass the byte bound. See turn_wait_first.
+ * that is not done), and nobody else of the stage waits for room: it waits
+ * until it is the first. Who waits so has committed what it has done, and has
+ * put off no other item: it would wait for itself. What the first commits is
+ * READY at once, so the slot that was left drains downstream. It takes one slot
+ * at a time, so that it never waits for what is HELD; it takes the claim of
+ * others while there is something HELD or STAGED, or they would wait for each
+ * other; and its one item may pass the byte bound. See turn_wait_first.
  *
  * A SNAPSHOT of a segment must have, beside the slots: `ticket` of each that is
  * READY, LEASED or DONE, and the queue's tail; `from`, `behind`, `index` of
@@ -386,25 +387,6 @@ unsigned order_turn(const struct queue *queue)
     return word_member(atomic_load(&queue->slots[at[0]].word));
 }
 
-/* All that is not done before this ticket is that member's own. */
-static bool is_first(const struct queue *queue, uint64_t ticket,
-                     unsigned member)
-{
-    const uint32_t *at = list_begin(queue, LIST_LEASED);
-
-    if (at == NULL || ready_ticket(queue) < ticket)
-        return false;
-    for (uint32_t i = 0; i < list_count(queue, LIST_LEASED); i++) {
-        if (at[i] >= queue->capacity)
-            return false;
-        if (queue->order[at[i]].ticket >= ticket)
-            return true;
-        if (word_member(atomic_load(&queue->slots[at[i]].word)) != member)
-            return false;
-    }
-    return true;
-}
-
 /* ------------------------------------------------------------- advance ---- */
 
 /* How many of the list, from @place on, are behind @from's items up to @next.
@@ -551,7 +533,7 @@ static int look_for_turn(struct member *member, struct queue *queue,
         return code;
     if (member->listed)
         sleeper_remove(queue, SIDE_TURN, member->number);
-    if (is_first(queue, ticket, member->number))
+    if (atomic_load(&queue->head->next) == ticket)
         code = 1;
     else if (wait)
         sleeper_add(queue, SIDE_TURN, member->number);

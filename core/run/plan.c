@@ -354,6 +354,7 @@ int plan_post(const struct plan *plan, unsigned stage, unsigned index,
                           .name = it->name,
                           .sync = it->dispatch == DISPATCH_SYNC,
                           .ordered = is_ordered(it),
+                          .in_order = it->keeps_order,
                           .retries = it->retries,
                           .report = plan->report };
     memcpy(out->waits, it->waits, sizeof out->waits);

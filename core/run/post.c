@@ -57,6 +57,7 @@ int post_write(const struct post *post, struct buf *out)
     buf_counted(out, post->name, strlen(post->name));
     buf_u32(out, post->sync);
     buf_u32(out, post->ordered);
+    buf_u32(out, post->in_order);
     buf_u32(out, post->retries);
     for (unsigned i = 0; i < WAIT_CLASSES; i++)
         write_wait(out, &post->waits[i]);
@@ -143,6 +144,7 @@ int post_read(const void *data, size_t size, struct post *out)
     out->name_hash = hash_bytes(out->name, strlen(out->name), 0);
     out->sync = read_u32(&in) != 0;
     out->ordered = read_u32(&in) != 0;
+    out->in_order = read_u32(&in) != 0;
     out->retries = read_u32(&in);
     for (unsigned i = 0; i < WAIT_CLASSES; i++)
         read_wait(&in, &out->waits[i]);

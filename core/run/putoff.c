@@ -15,6 +15,10 @@
  * longer than was asked for, never shorter; and there is no time in shared
  * memory that could be wrong. Items of a worker that crashed wait in the same
  * way: with the next one.
+ *
+ * Where a stage keeps order nothing may pass the item anyway, so its worker
+ * waits with it: were it to go on, it could come to wait for room that only
+ * this item can make (order.c).
  */
 #include "config.h"
 
@@ -48,19 +52,27 @@ int worker_put_off(struct worker *worker, const struct item *item,
     return 0;
 }
 
+/* Of one that is leased with a lost attempt. */
+static int64_t lost_wait(const struct worker *worker, const struct item *item)
+{
+    if (item->attempt == 0 || item->attempt > worker->post.retries ||
+        item->cause == CAUSE_NONE)
+        return 0;
+    return worker_wait_ns(worker, item, item->attempt, item->cause);
+}
+
 int worker_put_off_lost(struct worker *worker, struct item *items,
                         unsigned count)
 {
     unsigned left = 0;
 
+    if (worker->post.in_order)
+        return (int)count; /* worker_wait_lost */
     for (unsigned i = 0; i < count; i++) {
         const struct item *item = &items[i];
-        int64_t wait = 0;
+        int64_t wait = lost_wait(worker, item);
         int code = 0;
 
-        if (item->attempt > 0 && item->attempt <= worker->post.retries &&
-            item->cause != CAUSE_NONE)
-            wait = worker_wait_ns(worker, item, item->attempt, item->cause);
         if (wait > 0)
             code = worker_put_off(worker, item, wait);
         else
@@ -117,6 +129,39 @@ static void sleep_until(struct worker *worker, int64_t deadline)
 void worker_await_due(struct worker *worker)
 {
     sleep_until(worker, worker->due_ns);
+}
+
+/* What is done before it counts first: nobody waits for that. */
+static int wait_here(struct worker *worker, struct item *item, int64_t wait_ns)
+{
+    struct host *host = &worker->host;
+    int code = host->keeps ? 0 : host_commit(host);
+    int64_t before = clock_now();
+
+    if (code < 0)
+        return code;
+    sleep_until(worker, clock_deadline(wait_ns));
+    host->paused_ns += clock_now() - before;
+    if (!member_canceled(worker->member))
+        return 0;
+    turn_release(worker->member, item);
+    return WEIR_ECANCELED;
+}
+
+int worker_wait_here(struct worker *worker, struct item *item, int64_t wait_ns)
+{
+    int code = turn_put_off(worker->member, item, CAUSE_ERROR);
+
+    if (code == 0)
+        code = wait_here(worker, item, wait_ns);
+    return code == 0 ? turn_take_up(worker->member, item) : code;
+}
+
+int worker_wait_lost(struct worker *worker, struct item *item)
+{
+    int64_t wait = worker->post.in_order ? lost_wait(worker, item) : 0;
+
+    return wait > 0 ? wait_here(worker, item, wait) : 0;
 }
 
 void worker_wait(struct worker *worker, unsigned attempts)

@@ -148,6 +148,9 @@ static int run_item(struct worker *worker, struct item *item)
 
     if (item->attempt > worker->post.retries)
         return fail_lost(worker, item);
+    code = worker_wait_lost(worker, item);
+    if (code < 0)
+        return code;
     code = turn_take_up(worker->member, item);
     if (code < 0)
         return code;
@@ -157,9 +160,10 @@ static int run_item(struct worker *worker, struct item *item)
                                       CAUSE_ERROR);
 
         host_undo(host);
-        if (wait > 0)
+        if (wait > 0 && !worker->post.in_order)
             return try_later(worker, item, wait);
-        code = turn_charge(worker->member, item);
+        code = wait > 0 ? worker_wait_here(worker, item, wait)
+                        : turn_charge(worker->member, item);
         if (code < 0)
             return code;
     }

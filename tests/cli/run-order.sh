@@ -80,6 +80,19 @@ grep -v die want.bare >tame.want
 tr -d ' ' <out >out.bare
 same "inline, too" tame.want out.bare
 
+# An item that waits for its next attempt is passed by none.
+sed 's/retries: 3/backoff: { first: 300ms, jitter: 0% }/' order.yaml >wait.yaml
+for workers in 4 1; do
+    sed "s/workers: 4/workers: $workers/" wait.yaml >wait1.yaml
+    rm -f kept left
+    { printf 'pass 1\nfail 1 2\ndie 1 9 3\n'; seq -f 'pass %g' 4 60; } >in
+    timeout -k 5 60 weir run --plugin-path plugins --set capacity=2 wait1.yaml \
+        <in >out 2>err
+    status=$?
+    exits 0 "backoff, with $workers workers"
+    same "in order all the same" in out
+done
+
 # What cannot keep order is told where it says so itself.
 refused() {
     printf 'weir: 1\njob: j\nqueues: { q: {}, r: {} }\nstages:\n%s\n' "$1" >j.yaml
