@@ -42,6 +42,27 @@ static int fill_payload(struct segment *segment, struct slot *slot,
     return 0;
 }
 
+/* With the ticket that it had: what is held elsewhere names it. */
+static int restore_order(struct queue *queue, uint32_t number,
+                         const struct saved_slot *saved, weir_error *err)
+{
+    struct slot_order *order;
+
+    if (queue->order == NULL ||
+        (saved->held && saved->from > queue->segment->queue_count))
+        return error_set(err, WEIR_EINVAL, "no order is kept in a queue");
+    order = &queue->order[number];
+    if (saved->held) {
+        order->from = saved->from;
+        order->behind = saved->behind;
+        order->index = saved->index;
+        return order_hold(queue, number);
+    }
+    queue_publish(queue, number);
+    order->ticket = saved->ticket;
+    return 0;
+}
+
 static int restore_slot(struct segment *segment, const struct snapshot *from,
                         const struct saved_slot *saved, weir_error *err)
 {
@@ -75,6 +96,8 @@ static int restore_slot(struct segment *segment, const struct snapshot *from,
                          weir_strerror(code));
     queue->head->bytes += charge;
     queue->head->staged++;
+    if (saved->held || saved->ticket != 0)
+        return restore_order(queue, number, saved, err);
     return queue_publish(queue, number);
 }
 
@@ -87,7 +110,7 @@ static int set_positions(struct segment *segment, const struct snapshot *from,
         uint64_t count = 0, published = from->published.at[i];
 
         for (size_t k = 0; k < from->slots.count; k++)
-            count += from->slots.at[k].queue == i;
+            count += from->slots.at[k].queue == i && !from->slots.at[k].held;
         if (published < count || published >= POSITION_START / 2)
             return error_set(err, WEIR_EINVAL, "the count of a queue is wrong");
         head->head = head->tail = POSITION_START + published - count;
@@ -117,6 +140,9 @@ int segment_restore(struct segment *segment, const struct snapshot *snapshot,
     code = set_positions(segment, snapshot, err);
     for (size_t i = 0; i < snapshot->slots.count && code == 0; i++)
         code = restore_slot(segment, snapshot, &snapshot->slots.at[i], err);
+    for (unsigned i = 0; i < segment->queue_count && code == 0; i++)
+        if (segment->queues[i].order != NULL)
+            code = order_rebuild(&segment->queues[i]);
     for (unsigned i = 0; i < segment->member_count && code == 0; i++)
         restore_book(member_at(segment, i), &snapshot->books.at[i]);
     for (unsigned i = 0; i < snapshot->sinks.count && code == 0; i++)

@@ -37,8 +37,9 @@
  *   COMMITTED    its turn is done in the copy: STAGED counts as ready, DONE is
  *                left out, LEASED counts as ready; its part and its renames are
  *                noted, to be done again
- *   READY is what it is. A dead member that is not recovered yet is no other
- *   case: recovery would do the same.
+ *   READY is what it is, and so is HELD, which is nobody's (order.c). STAGED by
+ *   one who is COMMITTED counts as HELD where its order is kept. A dead member
+ * that is not recovered yet is no other case: recovery would do the same.
  *
  * PAYLOADS
  *   - of what was LEASED or DONE are copied before the instant. Their chunks
@@ -276,6 +277,24 @@ static int copy_payload(const struct segment *segment, const struct slot *slot,
     return 0;
 }
 
+static void copy_order(const struct queue *queue, uint32_t number,
+                       enum slot_state state, struct saved_slot *saved)
+{
+    const struct slot_order *order;
+
+    if (queue->order == NULL)
+        return;
+    order = &queue->order[number];
+    if (state != SLOT_STAGED && state != SLOT_HELD) {
+        saved->ticket = order->ticket;
+        return;
+    }
+    saved->held = order->from != 0;
+    saved->behind = order->behind;
+    saved->from = order->from;
+    saved->index = order->index;
+}
+
 static int copy_slot(const struct queue *queue, uint32_t number,
                      struct snapshot *out)
 {
@@ -288,8 +307,9 @@ static int copy_slot(const struct queue *queue, uint32_t number,
 
     if (state == SLOT_FREE)
         return 0;
-    if (state > SLOT_DONE || out->slots.count >= out->slots.room ||
-        (state != SLOT_READY && holder >= segment->member_count))
+    if (state > SLOT_HELD || out->slots.count >= out->slots.room ||
+        (state != SLOT_READY && state != SLOT_HELD &&
+         holder >= segment->member_count))
         return WEIR_EBROKEN;
     saved = &out->slots.at[out->slots.count++];
     *saved = (struct saved_slot){ .queue = queue->number,
@@ -304,6 +324,7 @@ static int copy_slot(const struct queue *queue, uint32_t number,
                                   .word = word,
                                   .slot = number,
                                   .pos = slot->pos };
+    copy_order(queue, number, state, saved);
     if (state == SLOT_LEASED && saved->attempt > 0 &&
         atomic_load(&member_at(segment, holder)->hand) ==
             reference(queue->number, number) + 1)
@@ -449,11 +470,13 @@ static int judge(const struct segment *segment, struct snapshot *out,
     unsigned holder = word_member(saved->word);
     int counts;
 
-    if (word_state(saved->word) == SLOT_READY)
+    if (word_state(saved->word) == SLOT_READY ||
+        word_state(saved->word) == SLOT_HELD)
         return 1;
     if (is_committed(out, holder)) {
         counts = judge_committed(segment, out, saved, holder);
-        if (counts == 1 && word_state(saved->word) == SLOT_STAGED)
+        if (counts == 1 && word_state(saved->word) == SLOT_STAGED &&
+            !saved->held)
             out->published.at[saved->queue]++;
         return counts;
     }
@@ -553,19 +576,26 @@ static int copy_names(const struct segment *segment, struct snapshot *out)
 /* ------------------------------------------------------------- the whole ----
  */
 
-/* READY in their positions; before them what goes back to the head, by the
+/* READY in their positions, or by their tickets; held ones last, which sort
+ * themselves; before them what goes back to the head, by the
  * positions they had; behind them what is published. */
 static int by_order(const void *a, const void *b)
 {
-    static const int rank[] = {
-        [SLOT_LEASED] = 0, [SLOT_DONE] = 0, [SLOT_READY] = 1, [SLOT_STAGED] = 2
-    };
+    static const int rank[] = { [SLOT_LEASED] = 0,
+                                [SLOT_DONE] = 0,
+                                [SLOT_READY] = 1,
+                                [SLOT_STAGED] = 2,
+                                [SLOT_HELD] = 2 };
     const struct saved_slot *one = a, *two = b;
     int first = rank[word_state(one->word)],
         second = rank[word_state(two->word)];
 
     if (one->queue != two->queue)
         return one->queue < two->queue ? -1 : 1;
+    if (one->held != two->held)
+        return one->held - two->held;
+    if (one->ticket != 0 && two->ticket != 0)
+        return one->ticket < two->ticket ? -1 : 1;
     if (first != second)
         return first - second;
     if (first == 2 && one->word != two->word) /* another member */

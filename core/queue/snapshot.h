@@ -8,8 +8,8 @@
 
 #include "queue/queue.h"
 
-/* An item, as it would stand ready in its queue: bytes at data.data + at, then
- * its attributes. */
+/* An item, as it would stand ready in its queue, or held: bytes at data.data +
+ * at, then its attributes. */
 struct saved_slot {
     unsigned queue;
     uint64_t root, path, skip_hash;
@@ -20,6 +20,12 @@ struct saved_slot {
     bool marked;
     uint32_t size, attrs_size;
     size_t at;
+
+    /* Where order is kept (order.c): its ticket, 0: none yet; or it is held
+     * behind its input's. As they are in a new segment. */
+    bool held;
+    uint64_t ticket, behind;
+    uint32_t from, index;
 
     uint32_t word; /* the rest is the snapshot's own, for the order */
     uint32_t slot;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "desk.h"
+#include "queue/snapshot.h"
 
 static struct desk open_desk(uint32_t capacity, uint64_t bytes)
 {
@@ -392,6 +393,51 @@ START_TEST(rebuilt)
 }
 END_TEST
 
+/* A segment at an instant, and a new one that goes on from there: the first is
+ * given back, the second's output is held, the third's is not given yet. */
+START_TEST(restored)
+{
+    struct desk desk = open_desk(16, 1 << 16), next = open_desk(16, 1 << 16);
+    struct snapshot snapshot = { .hold_ns = 0 };
+    struct member **m = desk.members;
+    struct item items[3];
+
+    put_numbers(&desk, 5);
+    for (unsigned i = 0; i < 3; i++)
+        take_up(m[i + 1], &items[i]);
+    give(m[2], 1, &items[1], 0, "b");
+    give(m[2], 1, &items[1], 1, "c");
+    finish(m[2], &items[1]);
+    give(m[3], 1, &items[2], 0, "x");
+    ck_assert_int_eq(segment_snapshot(desk.segment, NS_PER_S, NULL, NULL,
+                                      &snapshot),
+                     0);
+    ck_assert_uint_eq(snapshot.slots.count, 6);
+    for (unsigned i = 1; i <= 3; i++)
+        ck_assert_int_eq(turn_abort(m[i]), 0);
+    desk_leave(&desk);
+
+    m = next.members;
+    ck_assert_int_eq(segment_restore(next.segment, &snapshot, NULL), 0);
+    snapshot_done(&snapshot);
+    ck_assert_uint_eq(desk_state(&next, 0).published, 5);
+    ck_assert_uint_eq(desk_state(&next, 1).held, 2);
+    ck_assert_uint_eq(take_up(m[1], &items[0]), 0);
+    ck_assert_uint_eq(take_up(m[2], &items[1]), 2);
+    give(m[2], 1, &items[1], 0, "d");
+    finish(m[2], &items[1]);
+    ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
+    give(m[1], 1, &items[0], 0, "a");
+    finish(m[1], &items[0]);
+    expect(&next, 1, "abcd");
+    expect(&next, 0, "34");
+    desk_put(m[1], 0, "5");
+    ck_assert_uint_eq(take_up(m[1], &items[0]), 5);
+    finish(m[1], &items[0]);
+    desk_close(&next);
+}
+END_TEST
+
 /* A list that somebody wrote over is damage, and no crash. */
 START_TEST(wild)
 {
@@ -422,6 +468,7 @@ Suite *order_suite(void)
     tcase_add_test(test, bytes_are_passed_once);
     tcase_add_test(test, claims);
     tcase_add_test(test, rebuilt);
+    tcase_add_test(test, restored);
     tcase_add_test(test, wild);
     suite_add_tcase(suite, test);
     return suite;
