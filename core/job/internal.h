@@ -103,6 +103,7 @@ enum level {
     LEVEL_QUEUE,
     LEVEL_STAGE,
     LEVEL_DEFAULTS, /* stage keys, those marked so */
+    LEVEL_LIMIT,
     LEVEL_BACKOFF,
     LEVEL_WAIT,
     LEVEL_HALT,
@@ -154,6 +155,10 @@ enum key_id {
     STAGE_TIMEOUT,
     STAGE_AFTER,
     STAGE_FAILED,
+    STAGE_HEARTBEAT,
+    STAGE_MEMORY,
+    LIMIT_SOFT,
+    LIMIT_HARD,
     STAGE_BACKOFF,
     BACKOFF_ERROR,
     BACKOFF_CRASH,

@@ -113,7 +113,10 @@ struct job_stage {
     enum dispatch dispatch;
     bool keeps_order; /* outputs in the order of the inputs */
     unsigned retries;
-    int64_t timeout_ns; /* FOREVER: none */
+    int64_t timeout_ns;   /* FOREVER: none */
+    int64_t soft_ns;      /* FOREVER: none; then the task is told */
+    int64_t heartbeat_ns; /* FOREVER: none; between two signs of life */
+    uint64_t memory;      /* bytes of one worker; 0: no limit */
     struct job_wait waits[WAIT_CLASSES];
     struct job_halt halt;
     VEC(int) after; /* stages that must have ended first */

@@ -198,7 +198,6 @@ static void defaults_read(struct reading *reading)
     struct node *map = value_map(reading, &reading->top, JOB_DEFAULTS);
     struct slots *slots = &reading->defaults;
     uint64_t count;
-    int64_t time;
     unsigned choice;
     int place;
 
@@ -210,8 +209,6 @@ static void defaults_read(struct reading *reading)
            value_count(reading, slots, STAGE_WORKERS, &count));
     forget(slots, STAGE_RETRIES,
            value_count(reading, slots, STAGE_RETRIES, &count));
-    forget(slots, STAGE_TIMEOUT,
-           value_duration(reading, slots, STAGE_TIMEOUT, &time));
     forget(slots, STAGE_DISPATCH,
            value_choice(reading, slots, STAGE_DISPATCH, &choice));
     forget(slots, STAGE_ORDER,
@@ -396,8 +393,6 @@ static void figures_read(struct reading *reading, int number)
     value_count(reading, slots, STAGE_RETRIES, &retries);
     value_choice(reading, slots, STAGE_DISPATCH, &dispatch);
     value_choice(reading, slots, STAGE_ORDER, &order);
-    stage->timeout_ns = FOREVER;
-    value_duration(reading, slots, STAGE_TIMEOUT, &stage->timeout_ns);
     stage->workers = (unsigned)workers;
     stage->retries = (unsigned)retries;
     stage->dispatch = dispatch == 0 ? DISPATCH_ASYNC : DISPATCH_SYNC;

@@ -44,8 +44,11 @@ enum cause {
     CAUSE_ERROR,  /* the task said so */
     CAUSE_EXIT,   /* code: status */
     CAUSE_SIGNAL, /* code: signal, from outside or of its own making */
-    CAUSE_LIMIT,  /* our kill: the time limit */
+    CAUSE_LIMIT,  /* our kill: the time limit; code: enum limit_code */
+    CAUSE_MEMORY, /* our kill: too much memory; code: MiB that it had */
 };
+
+enum limit_code { LIMIT_TIME, LIMIT_SILENT };
 
 /* ------------------------------------------------------------ segment ---- */
 
@@ -141,6 +144,13 @@ struct segment *member_segment(const struct member *member);
 void member_cancel(struct segment *segment, unsigned number, bool cancel);
 bool member_canceled(const struct member *member);
 bool member_stopping(const struct member *member);
+
+/* A sign of life of what the member does in this turn. */
+void member_beat(struct member *member);
+/* The turn of this number takes longer than it should; it is told so. */
+void member_set_overdue(struct segment *segment, unsigned number,
+                        uint64_t turn);
+bool member_overdue(const struct member *member);
 
 /* --- one item, as its holder sees it --- */
 
@@ -407,6 +417,7 @@ struct member_sample {
     uint64_t busy_ns, starved_ns, blocked_ns;
     unsigned tries;
     int64_t limit_ns; /* of the item in hand; 0: none */
+    uint64_t beat;    /* raised by a sign of life of the task */
 };
 void member_sample(const struct segment *segment, unsigned number,
                    struct member_sample *out);

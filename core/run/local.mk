@@ -25,6 +25,7 @@ libweir_internal_la_SOURCES += \
 	%D%/keeper_main.c \
 	%D%/kept.c %D%/kept.h \
 	%D%/limits.c \
+	%D%/memory.c \
 	%D%/news.c %D%/news.h \
 	%D%/order.c \
 	%D%/plan.c %D%/plan.h \

@@ -259,10 +259,10 @@ static void forked(struct supervisor *sup, struct seat *seat, pid_t pid,
     seat->state = SEAT_LIVE;
     seat->pid = pid;
     seat->pidfd = pidfd;
-    seat->started_ns = seat->turn_since = sup->now;
+    seat->started_ns = seat->turn_since = seat->beat_since = sup->now;
     seat->settled = settled_by(sup, seat->member);
     seat->refused = 0;
-    seat->struck = seat->killed = false;
+    seat->struck = seat->killed = seat->told = false;
     if (supervisor_watch(sup, pidfd, WATCH_SEAT, seat->member) < 0)
         supervisor_fail(sup, "no descriptors left for a worker");
 }
@@ -381,7 +381,7 @@ void seats_died(struct supervisor *sup, unsigned member)
     supervisor_hear_news(sup);
     death = death_of(seat->pid);
     if (seat->struck)
-        death.cause = CAUSE_LIMIT;
+        death = seat->verdict;
     member_sample(sup->segment, member, &sample);
     recover(sup, member, &death);
     supervisor_unwatch(sup, seat->pidfd);

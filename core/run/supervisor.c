@@ -191,6 +191,7 @@ static int64_t do_what_is_due(struct supervisor *sup)
     seats_close_queues(sup);
     next = sooner(seats_new_nursery(sup), seats_order(sup));
     next = sooner(next, limits_watch(sup));
+    next = sooner(next, memory_watch(sup));
     next = sooner(next, halt_watch(sup));
     limits_sweep(sup);
     next = sooner(next, progress_note(sup));

@@ -9,6 +9,7 @@
  * seats.c       workers: ordered, forked, dead, replaced; stages: started,
  *               ended; queues: closed
  * limits.c      time limits, the sweep, what was seen when
+ * memory.c      what workers have of memory
  * halt.c        too many failures; the job's deadline
  * stop.c        signals: stop, stop now, suspend, tell
  * ends.c        the two processes that read stdin and write stdout
@@ -37,6 +38,12 @@ enum seat_state {
     SEAT_ENDED,   /* nobody will sit here any more */
 };
 
+/* How a process that is dead and not reaped ended. */
+struct death {
+    enum cause cause;
+    int code;
+};
+
 struct seat {
     unsigned member, stage, index;
     enum seat_state state;
@@ -54,7 +61,11 @@ struct seat {
     /* Time limit: the turn that was seen last, and since when it stands. */
     uint64_t turn;
     int64_t turn_since;
+    uint64_t beat; /* and the sign of life */
+    int64_t beat_since;
+    bool told; /* that it is overdue */
     bool struck;
+    struct death verdict; /* why: of our own kill */
     int64_t kill_ns;
     bool killed;
 };
@@ -108,7 +119,8 @@ struct supervisor {
     int64_t started_ns;
     int64_t now;
     int64_t swept_ns, noted_ns;
-    pid_t holder; /* a lock's, at the last sweep */
+    int64_t memory_ns; /* when workers' memory is measured again */
+    pid_t holder;      /* a lock's, at the last sweep */
     unsigned holder_seen;
 
     unsigned stops; /* how often it was told to stop */
@@ -156,17 +168,14 @@ const char *seats_task(const struct supervisor *sup, unsigned stage, char *out,
                        size_t room);
 
 /* --- death.c --- */
-/* How a process that is dead and not reaped ended. */
-struct death {
-    enum cause cause;
-    int code;
-};
 struct death death_of(pid_t pid);
 char *death_words(char *out, size_t room, const struct death *death);
 
 /* --- limits.c --- */
 /* Returns when it must be called again, absolute. */
 int64_t limits_watch(struct supervisor *sup);
+/* memory.c. The same. */
+int64_t memory_watch(struct supervisor *sup);
 void limits_shift(struct supervisor *sup, int64_t ns);
 void limits_sweep(struct supervisor *sup);
 
