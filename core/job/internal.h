@@ -143,6 +143,7 @@ enum key_id {
     VAR_DESCRIPTION,
     QUEUE_CAPACITY,
     QUEUE_BYTES,
+    QUEUE_NAME,
     STAGE_NAME,
     STAGE_TASK,
     STAGE_WITH,

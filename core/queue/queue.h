@@ -398,6 +398,18 @@ struct recovered {
 };
 int member_recover(struct segment *segment, unsigned number, enum cause cause,
                    int code, struct recovered *out);
+/*
+ * member_commit_for - commit in the name of a member that is dead, because what
+ * it had leased was settled by a commit in another segment
+ * @done: what its book's `done` is to be; the first inputs that it leased and
+ *        did not commit, as many as are missing to it, become done
+ *
+ * Before member_recover, which does what follows from it; by the same process.
+ * May be run again from the start at any point. If it had nothing staged no
+ * lock is taken: what is changed is the dead one's. WEIR_EBROKEN: it had leased
+ * fewer.
+ */
+int member_commit_for(struct segment *segment, unsigned number, uint64_t done);
 /* Once a second: wakes who sleeps beside work, ends marks and claims that a
  * stopped process holds. Returns members woken, or a code. When a lock was not
  * to be had, *holder_out is the thread that holds it (else 0). */

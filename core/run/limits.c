@@ -126,7 +126,8 @@ static bool is_ours(const struct supervisor *sup, pid_t pid)
         if (sup->seats[i].state == SEAT_LIVE && sup->seats[i].pid == pid)
             return true;
     return pid == sup->reader.pid || pid == sup->writer.pid ||
-           pid == sup->keeper.pid || pid == sup->feeder.pid;
+           pid == sup->keeper.pid || pid == sup->feeder.pid ||
+           gates_have(sup, pid);
 }
 
 /* Who was stopped while it held a lock holds up everybody: it goes on, or it

@@ -10,6 +10,8 @@ libweir_internal_la_SOURCES += \
 	%D%/failure.c %D%/failure.h \
 	%D%/feeder.c \
 	%D%/files.c \
+	%D%/gate.c %D%/gate.h \
+	%D%/gates.c \
 	%D%/give.c \
 	%D%/halt.c %D%/halt.h \
 	%D%/halt_rule.c \

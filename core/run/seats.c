@@ -23,7 +23,7 @@
 
 #include "process/process.h"
 #include "run/backoff.h"
-#include "run/supervisor.h"
+#include "run/gate.h"
 
 enum {
     CLOSED_MOST = 3,   /* deaths in a row before the task was open */
@@ -120,6 +120,8 @@ static bool filled_by_anyone(const struct supervisor *sup, unsigned queue)
         return true;
     if ((int)queue == sup->plan.input)
         return !sup->reader.ended;
+    if (gates_fill(sup, queue))
+        return true;
     for (unsigned i = 0; i < sup->job->stages.count; i++)
         if (!sup->stages[i].ended && plan_fills(&sup->plan, i, queue))
             return true;
@@ -410,7 +412,8 @@ static void wait_dead(int pidfd)
 static void clear_orphans(struct supervisor *sup)
 {
     int64_t deadline = clock_deadline(GONE_MS * NS_PER_MS);
-    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 4, sizeof *spare);
+    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 4 + sup->gate_count,
+                                       sizeof *spare);
     size_t count = 0;
 
     if (spare == NULL)
@@ -421,6 +424,8 @@ static void clear_orphans(struct supervisor *sup)
     spare[count++] = sup->writer.pid;
     spare[count++] = sup->keeper.pid;
     spare[count++] = sup->feeder.pid;
+    for (unsigned i = 0; i < sup->gate_count; i++)
+        spare[count++] = sup->gates[i].pid;
     while (fork_clear_strays(spare, count) > 0 && clock_left(deadline) > 0)
         poll(NULL, 0, 1);
 }

@@ -14,6 +14,7 @@
  * stop.c        signals: stop, stop now, suspend, tell
  * ends.c        the two processes that read stdin and write stdout
  * keeper.c      the two that keep failed items, and feed them anew
+ * gates.c       the processes at queues that have a name: gate.h
  * books.c       what came of it
  * progress.c    notes for people while it runs
  */
@@ -88,6 +89,8 @@ struct end {
     bool ended;
 };
 
+struct gate; /* gate.h */
+
 struct supervisor {
     const struct run_options *options;
     struct job *job;
@@ -110,6 +113,8 @@ struct supervisor {
     unsigned keeper_deaths;    /* in a row, without progress */
     uint64_t feeder_done;
     unsigned feeder_deaths;
+    struct gate *gates;
+    unsigned gate_count;
 
     int epoll, signals, news_in, news_out, stop_fd, segment_fd;
     sigset_t mask_before;
@@ -137,7 +142,14 @@ struct supervisor {
 };
 
 /* Which descriptor an event is about. */
-enum watch { WATCH_NURSERY, WATCH_SIGNALS, WATCH_NEWS, WATCH_SEAT, WATCH_END };
+enum watch {
+    WATCH_NURSERY,
+    WATCH_SIGNALS,
+    WATCH_NEWS,
+    WATCH_SEAT,
+    WATCH_END,
+    WATCH_GATE,
+};
 enum { END_READER, END_WRITER, END_KEEPER, END_FEEDER }; /* WATCH_END */
 int supervisor_watch(struct supervisor *sup, int fd, enum watch watch,
                      unsigned number);
@@ -199,6 +211,23 @@ int ends_start(struct supervisor *sup, weir_error *err);
 void ends_died(struct supervisor *sup, struct end *end);
 void ends_signal(struct supervisor *sup, int signal);
 void ends_end(struct supervisor *sup);
+
+/* --- gates.c --- */
+/* Before anything starts: WEIR_ECLOSED and the like, with a sentence. */
+int gates_open(struct supervisor *sup, weir_error *err);
+/* Forks all that are due. Returns when the next one is, absolute. */
+int64_t gates_start(struct supervisor *sup);
+void gates_died(struct supervisor *sup, unsigned number);
+/* Whether others may still fill this queue of the segment. */
+bool gates_fill(const struct supervisor *sup, unsigned queue);
+bool gates_ended(const struct supervisor *sup);
+bool gates_have(const struct supervisor *sup, pid_t pid);
+void gates_signal(struct supervisor *sup, int signal);
+/* Nothing more comes in; @now: nothing goes out, either. */
+void gates_stop(struct supervisor *sup, bool now);
+void gates_end(struct supervisor *sup);
+void gates_done(struct supervisor *sup);
+void gates_status(struct supervisor *sup);
 
 /* --- reader.c, writer.c: in the two processes --- */
 struct end_place {

@@ -24,6 +24,7 @@ cli_tests = \
 	%D%/run-halt.sh \
 	%D%/run-inline.sh \
 	%D%/run-limits.sh \
+	%D%/run-named.sh \
 	%D%/run-order.sh \
 	%D%/run-parts.sh \
 	%D%/run-refused.sh \

@@ -62,6 +62,7 @@ crash_scripts = \
 	%D%/run-append.sh \
 	%D%/run-backoff.sh \
 	%D%/run-kept.sh \
+	%D%/run-named.sh \
 	%D%/run-rename.sh \
 	%D%/run-stopped.sh \
 	%D%/run-words.sh \
