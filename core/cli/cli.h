@@ -45,7 +45,8 @@ struct option_spec {
     char letter;       /* '\0': none */
     const char *name;  /* without the dashes */
     const char *value; /* "FILE"; words parted by '|' are all there are; says
-                        * also what is completed (complete.c). NULL: a flag */
+                        * also what is completed (complete.c). NULL: a flag;
+                        * "[DIR]": it may be left out, and is "" then */
     const char *summary;
     size_t offset; /* of the field */
 };
@@ -82,7 +83,10 @@ extern const struct command cmd_plugins;
 extern const struct command cmd_put;
 extern const struct command cmd_queues;
 extern const struct command cmd_replay;
+extern const struct command cmd_resume;
 extern const struct command cmd_run;
+extern const struct command cmd_runs;
+extern const struct command cmd_show;
 extern const struct command cmd_torture;
 
 /* main.c: ends with NULL. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/job_end.h"
+#include "cli/journaled.h"
 #include "cli/kept_run.h"
 #include "cli/open_job.h"
 #include "run/run.h"
@@ -18,6 +19,7 @@ struct run_args {
     unsigned workers;
     bool dry_run, inline_only, quiet, json;
     struct kept_args kept;
+    struct journal_args journal;
 };
 
 static const struct option_spec run_options[] = {
@@ -35,6 +37,7 @@ static const struct option_spec run_options[] = {
       "progress and report as JSON, on standard error",
       offsetof(struct run_args, json) },
     KEPT_OPTIONS(struct run_args, kept),
+    JOURNAL_OPTIONS(struct run_args, journal),
     { .kind = OPTION_END },
 };
 
@@ -56,6 +59,7 @@ struct opened {
     struct nursery *nursery;
     struct job_bound *bound;
     struct keeping_run keeping;
+    struct journaled journaled;
 };
 
 static enum status start(const struct run_args *args,
@@ -73,6 +77,14 @@ static enum status start(const struct run_args *args,
     weir_error err = { 0 };
     int code;
 
+    if (args->journal.folder != NULL) {
+        enum status status = journal_begin(&args->journal, it->job, job_options,
+                                           &it->keeping, &it->journaled);
+
+        if (status != STATUS_GOOD)
+            return status;
+        options.journal = &it->journaled.journal;
+    }
     if (it->keeping.file != NULL) {
         enum status status = kept_describe(&it->keeping, it->job, job_options);
 
@@ -100,6 +112,12 @@ static enum status run_opened(const struct cli *cli,
         complain("--inline keeps no failed items: leave out --keep-failed");
         return STATUS_WRONG;
     }
+    if (args->inline_only && args->journal.folder != NULL) {
+        complain("--inline keeps no journal: leave out --journal");
+        return STATUS_WRONG;
+    }
+    if (!journal_args_good(&args->journal))
+        return STATUS_WRONG;
     if (!args->dry_run)
         status = kept_begin(&args->kept, NULL, &it->keeping);
     if (status == STATUS_GOOD)
@@ -112,13 +130,15 @@ static enum status run_opened(const struct cli *cli,
 
 static enum status run_run(const struct cli *cli, const void *args)
 {
-    struct opened it = { .keeping = KEEPING_NONE };
+    struct opened it = { .keeping = KEEPING_NONE,
+                         .journaled = { .folder = { .lock = -1 } } };
     enum status status = run_opened(cli, args, &it);
 
     nursery_stop(&it.nursery);
     job_bound_free(&it.bound);
     job_free(&it.job);
     kept_done(&it.keeping);
+    journaled_done(&it.journaled);
     return status;
 }
 
@@ -138,6 +158,6 @@ const struct command cmd_run = {
              "run could not go on.\n",
     .examples = "  weir run top-words.yaml\n"
                 "  weir run -j 8 --set corpus='/etc/*.conf' top-words.yaml\n"
-                "  seq 1000 | weir run --quiet numbers.yaml | head\n",
+                "  weir run --journal top-words.yaml || weir resume last\n",
     .run = run_run,
 };

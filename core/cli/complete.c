@@ -21,6 +21,7 @@
 
 #include "cli/cli.h"
 #include "cli/kept_run.h"
+#include "journal/journal.h"
 #include "cli/show.h"
 #include "job/job.h"
 
@@ -94,6 +95,10 @@ static void walk(struct line *line, size_t from)
         if (line->words[i][0] != '-' || line->words[i][1] == '\0')
             keep(&line->operands, line->words[i]);
         i++;
+        /* one that may be left out stands behind a sign, or is not there */
+        if (option && option->value && option->value[0] == '[' &&
+            (value >= line->place || strcmp(line->words[value], "=") != 0))
+            continue;
         if (option && option->value) {
             if (value < line->place && strcmp(line->words[value], "=") == 0)
                 value++;
@@ -127,7 +132,7 @@ static void offer_options(const struct line *line)
             char word[64];
 
             snprintf(word, sizeof word, "--%s", at->name);
-            offer(line, word, at->value ? "=" : "");
+            offer(line, word, at->value && at->value[0] != '[' ? "=" : "");
         }
 }
 
@@ -314,6 +319,21 @@ static void offer_failed(const struct line *line, bool causes)
     failed_close(&store);
 }
 
+/* The last one first; and `last` itself. */
+static void offer_runs(const struct line *line)
+{
+    CLEANUP_FREE char *base = folder_base(NULL, NULL);
+    struct run_names names = { 0 };
+
+    if (base == NULL || folder_list(base, &names, NULL) < 0)
+        return;
+    if (names.list.count > 0)
+        offer(line, "last", "");
+    for (size_t i = 0; i < names.list.count; i++)
+        offer(line, names.list.at[i].name, "");
+    run_names_done(&names);
+}
+
 static void offer_value(const struct line *line)
 {
     const char *value = line->waiting->value;
@@ -328,7 +348,8 @@ static void offer_value(const struct line *line)
         offer_failed(line, value[0] == 'C');
     else if (line->command == &cmd_queues)
         offer_queues(line);
-    else if (strcmp(value, "FOLDER") == 0)
+    else if (strcmp(value, "FOLDER") == 0 || strcmp(value, "DIR") == 0 ||
+             strcmp(value, "[DIR]") == 0)
         buf_text(line->out, ":folder\n");
     else if (strcmp(value, "FILE") == 0)
         buf_text(line->out, ":file\n");
@@ -352,6 +373,8 @@ static void offer_operand(const struct line *line)
         offer_plugins(line, true, true);
     else if (strncmp(kinds, "queue", size) == 0)
         offer_queues(line);
+    else if (strncmp(kinds, "run", size) == 0)
+        offer_runs(line);
     else if (strncmp(kinds, "task", size) == 0)
         offer_plugins(line, false, true);
     else if (strncmp(kinds, "topic", size) == 0) {

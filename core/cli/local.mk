@@ -16,11 +16,15 @@ bin_PROGRAMS += %D%/weir
 	%D%/cmd_put.c \
 	%D%/cmd_queues.c \
 	%D%/cmd_replay.c \
+	%D%/cmd_resume.c \
 	%D%/cmd_run.c \
+	%D%/cmd_runs.c \
+	%D%/cmd_show.c \
 	%D%/cmd_torture.c \
 	%D%/complete.c \
 	%D%/debugger.c %D%/debugger.h \
 	%D%/job_end.c %D%/job_end.h \
+	%D%/journaled.c %D%/journaled.h \
 	%D%/kept_run.c %D%/kept_run.h \
 	%D%/look.c %D%/look.h \
 	%D%/main.c \

@@ -72,7 +72,9 @@ static void add_table(struct parse *parse, const struct option_spec *spec,
         parse->targets[parse->count] = (struct target){ spec, args };
         parse->longs[parse->count] = (struct option){
             .name = spec->name,
-            .has_arg = spec->value ? required_argument : no_argument,
+            .has_arg = !spec->value            ? no_argument
+                       : spec->value[0] == '[' ? optional_argument
+                                               : required_argument,
             .val = LONG + (int)parse->count,
         };
         parse->count++;
@@ -161,7 +163,7 @@ static bool set_option(const struct target *target, const char *value)
         *(bool *)field = true;
         return true;
     case OPTION_TEXT:
-        *(const char **)field = value;
+        *(const char **)field = value ? value : "";
         return true;
     case OPTION_LIST:
         return add_text(field, value);

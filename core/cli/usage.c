@@ -19,6 +19,10 @@ static void option_words(const struct option_spec *spec, struct buf *out)
         buf_printf(out, "      --%s", spec->name);
     if (!spec->value)
         return;
+    if (spec->value[0] == '[') { /* --journal[=DIR] */
+        buf_printf(out, "[=%s", spec->value + 1);
+        return;
+    }
     buf_char(out, '=');
     if (!strchr(spec->value, '|'))
         buf_text(out, spec->value);

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -129,6 +130,25 @@ static void restore_book(struct member_head *head, const struct book *from)
     atomic_store(&head->txn, txn_of(TXN_IDLE, 0));
 }
 
+/* One that had nothing and is gone is not there yet: it is made by who appends,
+ * and is another file then. */
+static int restore_sinks(struct segment *segment,
+                         const struct snapshot *snapshot, weir_error *err)
+{
+    unsigned count = 0;
+    int code = 0;
+
+    for (size_t i = 0; i < snapshot->sinks.count && code == 0; i++) {
+        const struct saved_sink *sink = &snapshot->sinks.at[i];
+        uint64_t size;
+
+        if (sink->length == 0 && saved_sink_look(sink, &size) == -ENOENT)
+            continue;
+        code = sink_restore(segment, count++, sink, err);
+    }
+    return code;
+}
+
 int segment_restore(struct segment *segment, const struct snapshot *snapshot,
                     weir_error *err)
 {
@@ -145,7 +165,13 @@ int segment_restore(struct segment *segment, const struct snapshot *snapshot,
             code = order_rebuild(&segment->queues[i]);
     for (unsigned i = 0; i < segment->member_count && code == 0; i++)
         restore_book(member_at(segment, i), &snapshot->books.at[i]);
-    for (unsigned i = 0; i < snapshot->sinks.count && code == 0; i++)
-        code = sink_restore(segment, i, &snapshot->sinks.at[i], err);
+    if (code == 0)
+        code = restore_sinks(segment, snapshot, err);
     return code;
+}
+
+void segment_begin_again(struct segment *segment, unsigned member)
+{
+    if (member < segment->member_count)
+        member_at(segment, member)->books[0].ended = ENDED_NOT;
 }

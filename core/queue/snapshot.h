@@ -85,6 +85,9 @@ void snapshot_clear(struct snapshot *snapshot);
 int segment_restore(struct segment *segment, const struct snapshot *snapshot,
                     weir_error *err);
 
+/* Of a restored one: this member has not ended. */
+void segment_begin_again(struct segment *segment, unsigned member);
+
 /* In a process of a run with a journal: @fd is where the file that is appended
  * to first is noted, before it is. The caller keeps it open. */
 void segment_set_sinks_log(struct segment *segment, int fd);

@@ -50,6 +50,7 @@ static _Noreturn void child(struct supervisor *sup, struct end *end, int fd)
                                .fd = fd,
                                .news = sup->news_out,
                                .stop_fd = sup->stop_fd,
+                               .journaled = sup->journal_lock >= 0,
                                .as = sup->job->stdin_as,
                                .frame = sup->job->stdout_frame };
     int code;
@@ -67,10 +68,11 @@ static _Noreturn void child(struct supervisor *sup, struct end *end, int fd)
 
 static unsigned number_of(const struct supervisor *sup, const struct end *end)
 {
-    return end == &sup->reader   ? END_READER
-           : end == &sup->writer ? END_WRITER
-           : end == &sup->keeper ? END_KEEPER
-                                 : END_FEEDER;
+    return end == &sup->reader    ? END_READER
+           : end == &sup->writer  ? END_WRITER
+           : end == &sup->keeper  ? END_KEEPER
+           : end == &sup->journal ? END_JOURNAL
+                                  : END_FEEDER;
 }
 
 /* The parent has set the child's group when it says go: only then it can be
@@ -91,14 +93,14 @@ pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
 {
     const pid_t group = getpgrp();
     int pipe_fds[2], code;
-    int keep[8];
+    CLEANUP_FREE int *keep = calloc(count + 1, sizeof *keep);
     struct heritage heritage = {
         .death_signal = SIGKILL, .life = -1, .fds = keep, .fd_count = count + 1
     };
     pid_t pid;
 
-    if (count + 1 > sizeof keep / sizeof *keep)
-        return WEIR_EINVAL;
+    if (keep == NULL)
+        return WEIR_ENOMEM;
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -errno;
     memcpy(keep, fds, count * sizeof *fds);
@@ -125,8 +127,8 @@ pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
 static int fork_end(struct supervisor *sup, struct end *end, int fd)
 {
     const int fds[] = { fd, sup->news_out, sup->stop_fd,
-                        segment_fd(sup->segment) };
-    pid_t pid = ends_fork(sup, end, fds, 4);
+                        segment_fd(sup->segment), sup->journal_lock };
+    pid_t pid = ends_fork(sup, end, fds, sup->journal_lock >= 0 ? 5 : 4);
 
     if (pid == 0)
         child(sup, end, fd);
@@ -157,12 +159,13 @@ int ends_start(struct supervisor *sup, weir_error *err)
 
     sup->reader.member = sup->plan.reader;
     sup->writer.member = sup->plan.writer;
-    sup->reader.ended = sup->plan.input == PLAN_NONE || sup->plan.replays;
+    sup->reader.ended = sup->plan.input == PLAN_NONE || sup->plan.replays ||
+                        member_book(sup->segment, sup->plan.reader)->ended != 0;
     sup->writer.ended = sup->plan.output == PLAN_NONE;
     if (!sup->writer.ended)
-        code = start_end(sup, &sup->writer, sup->options->output, err);
+        code = start_end(sup, &sup->writer, sup->output, err);
     if (code == 0 && !sup->reader.ended)
-        code = start_end(sup, &sup->reader, sup->options->input, err);
+        code = start_end(sup, &sup->reader, sup->input, err);
     return code;
 }
 
@@ -203,6 +206,8 @@ void ends_signal(struct supervisor *sup, int signal)
         kill(sup->keeper.pid, signal);
     if (sup->feeder.pid > 0)
         kill(sup->feeder.pid, signal);
+    if (sup->journal.pid > 0)
+        kill(sup->journal.pid, signal);
 }
 
 static void end_one(struct supervisor *sup, struct end *end)

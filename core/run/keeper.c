@@ -50,8 +50,8 @@ static _Noreturn void child(struct supervisor *sup, struct end *end)
 
 static int start(struct supervisor *sup, struct end *end)
 {
-    const int fds[] = { sup->news_out, sup->segment_fd };
-    pid_t pid = ends_fork(sup, end, fds, 2);
+    const int fds[] = { sup->news_out, sup->segment_fd, sup->journal_lock };
+    pid_t pid = ends_fork(sup, end, fds, sup->journal_lock >= 0 ? 3 : 2);
 
     if (pid == 0)
         child(sup, end);

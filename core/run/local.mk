@@ -10,11 +10,10 @@ libweir_internal_la_SOURCES += \
 	%D%/failure.c %D%/failure.h \
 	%D%/feeder.c \
 	%D%/files.c \
-	%D%/gate.c %D%/gate.h \
-	%D%/gates.c \
 	%D%/give.c \
 	%D%/halt.c %D%/halt.h \
 	%D%/halt_rule.c \
+	%D%/goes_on.c \
 	%D%/host.c %D%/host.h \
 	%D%/inline.c %D%/inline.h \
 	%D%/inline_ends.c %D%/inline_ends.h \
@@ -26,8 +25,8 @@ libweir_internal_la_SOURCES += \
 	%D%/keeper.c %D%/keeper.h \
 	%D%/keeper_main.c \
 	%D%/kept.c %D%/kept.h \
+	%D%/journal.c \
 	%D%/limits.c \
-	%D%/memory.c \
 	%D%/news.c %D%/news.h \
 	%D%/order.c \
 	%D%/plan.c %D%/plan.h \
@@ -35,6 +34,7 @@ libweir_internal_la_SOURCES += \
 	%D%/progress.c \
 	%D%/putoff.c \
 	%D%/reader.c \
+	%D%/recorder.c %D%/recorder.h \
 	%D%/report.c \
 	%D%/room.c %D%/room.h \
 	%D%/run.h \

@@ -133,10 +133,7 @@ static int number_members(struct plan *plan)
     plan->reader = plan->workers;
     plan->writer = plan->workers + 1;
     plan->reporter = plan->workers + 2;
-    plan->gate = plan->workers + 3;
-    for (size_t i = 0; i < job->queues.count; i++)
-        plan->gates += job->queues.at[i].known != NULL;
-    plan->members = plan->gate + plan->gates;
+    plan->members = plan->workers + 3;
     if (plan->sinks == 0)
         plan->sinks = 1;
     return 0;
@@ -210,7 +207,7 @@ int plan_init(struct plan *plan, const struct job *job, int input,
     if (plan->members > MEMBERS_MOST)
         return error_set(err, WEIR_EINVAL,
                          "the job has %u workers; a run has at most %d",
-                         plan->workers, MEMBERS_MOST - 3 - (int)plan->gates);
+                         plan->workers, MEMBERS_MOST - 3);
     return 0;
 }
 
@@ -232,7 +229,8 @@ int plan_segment(const struct plan *plan, struct segment **out, weir_error *err)
         .orders = plan->orders.at,
         .order_count = (unsigned)plan->orders.count,
         .member_count = plan->members,
-        .sink_count = plan->sinks,
+        .sink_count = plan->journaled ? SINKS_MOST : plan->sinks,
+        .journaled = plan->journaled,
     };
 
     return segment_create(&segment, out, err);

@@ -57,6 +57,8 @@ enum post_fd {
     POST_SEGMENT,
     POST_NEWS,  /* to the supervisor */
     POST_STOP,  /* readable when sources are to end */
+    POST_FILES, /* of a run with a journal: its lock, and where files are
+                 * noted; else the same as POST_STOP */
     POST_SAVED, /* two files for what the task saves; only when it does */
     POST_FDS = POST_SAVED + 2,
 };

@@ -5,6 +5,11 @@
  *
  * It reads only while its queue takes what was read. Before it waits for more
  * it commits what it has.
+ *
+ * Its cursor says how many bytes were put, for a run that goes on from a
+ * journal. A file is read on from there. Of anything else all of it must come
+ * once more: so many bytes are read and left out, and the last of them must be
+ * those that were there before.
  */
 #include "config.h"
 
@@ -23,20 +28,68 @@ enum { BLOCK = 1 << 20, READ_SIZE = 256 << 10, CLAIM_PART = 4 };
 #define READER_ROOT (UINT64_C(0xfff) << 52) /* source number of its items */
 #define WHOLE_MOST (UINT64_C(1) << 30)
 
+enum { TAIL = 32 };
+
+struct reader_cursor {
+    uint64_t offset; /* bytes that are put, or left out */
+    uint32_t skipping;
+    uint32_t tail_size;
+    uint8_t tail[TAIL]; /* the last of them */
+};
+_Static_assert(sizeof(struct reader_cursor) <= CURSOR_MOST, "it fits");
+
 struct reading {
     struct end_place *place;
-    struct buf data; /* read, not yet put */
-    bool end;        /* of stdin */
-    bool stop;       /* the run is being stopped */
-    bool skipping;   /* in a line that is too long */
+    struct reader_cursor passed; /* before data */
+    struct buf data;             /* read, not yet put */
+    size_t at;                   /* put, of data */
+    bool end;                    /* of stdin */
+    bool stop;                   /* the run is being stopped */
+    bool skipping;               /* in a line that is too long */
     uint64_t ordinal;
 };
+
+/* @size bytes more are passed. */
+static void pass(struct reader_cursor *cursor, const char *data, size_t size)
+{
+    size_t kept = size < TAIL ? TAIL - size : 0;
+
+    cursor->offset += size;
+    if (kept > cursor->tail_size)
+        kept = cursor->tail_size;
+    memmove(cursor->tail, cursor->tail + cursor->tail_size - kept, kept);
+    if (size > TAIL) {
+        data += size - TAIL;
+        size = TAIL;
+    }
+    if (size > 0)
+        memcpy(cursor->tail + kept, data, size);
+    cursor->tail_size = (uint32_t)(kept + size);
+}
+
+static void put_cursor(const struct reading *reading, struct book *book)
+{
+    struct reader_cursor cursor = reading->passed;
+
+    pass(&cursor, reading->data.data, reading->at);
+    cursor.skipping = reading->skipping;
+    memcpy(book->cursor, &cursor, sizeof cursor);
+    book->cursor_size = sizeof cursor;
+}
+
+static void drop_passed(struct reading *reading, size_t size)
+{
+    pass(&reading->passed, reading->data.data, size);
+    buf_drop(&reading->data, size);
+    reading->at = 0;
+}
 
 static int commit(struct reading *reading)
 {
     struct book *book = turn_book(reading->place->member);
 
     book->ordinal = reading->ordinal;
+    put_cursor(reading, book);
     return turn_commit(reading->place->member, NULL, NULL);
 }
 
@@ -188,12 +241,13 @@ static int put_lines(struct reading *reading)
             code = put(reading, line, left);
         reading->skipping = false;
         at += left + (end != NULL);
+        reading->at = at;
     }
-    buf_drop(&reading->data, at);
+    drop_passed(reading, at);
     if (code == 0)
         code = leave_long_line(reading);
     if (reading->skipping)
-        buf_cut(&reading->data, 0);
+        drop_passed(reading, reading->data.size);
     return code;
 }
 
@@ -218,16 +272,21 @@ static int put_blocks(struct reading *reading)
         }
         code = put(reading, data, size);
         at += size;
+        reading->at = at;
     }
-    buf_drop(&reading->data, at);
+    drop_passed(reading, at);
     return code;
 }
 
 static int put_whole(struct reading *reading)
 {
+    int code;
+
     if (!reading->end || reading->skipping)
         return 0;
-    return put(reading, reading->data.data, reading->data.size);
+    code = put(reading, reading->data.data, reading->data.size);
+    reading->at = reading->data.size;
+    return code;
 }
 
 static int put_all(struct reading *reading)
@@ -300,16 +359,87 @@ static int read_all(struct reading *reading)
     return code;
 }
 
+/* -------------------------------------------------------------- going on ----
+ */
+
+static int other_input(struct reading *reading, const char *why)
+{
+    news_say(reading->place->news, reading->place->number, NEWS_FATAL,
+             WEIR_ESTATE,
+             "standard input %s: the run had read %llu bytes of it; give it "
+             "the same input once more, from its beginning",
+             why, (unsigned long long)reading->passed.offset);
+    return WEIR_ESTATE;
+}
+
+/* Reads @size bytes and leaves them out. */
+static int leave_out(struct reading *reading, struct reader_cursor *is,
+                     uint64_t size)
+{
+    static char bytes[READ_SIZE];
+
+    while (size > 0) {
+        ssize_t got;
+
+        wait_for_more(reading);
+        if (reading->stop)
+            return WEIR_ECANCELED;
+        got = read(reading->place->fd, bytes,
+                   size < sizeof bytes ? (size_t)size : sizeof bytes);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (got <= 0)
+            return other_input(reading, "ends too early");
+        pass(is, bytes, (size_t)got);
+        size -= (uint64_t)got;
+    }
+    return 0;
+}
+
+/* To where the run was. */
+static int go_on(struct reading *reading)
+{
+    const struct end_place *place = reading->place;
+    const struct book *book = member_book(place->segment, place->number);
+    struct reader_cursor is = { .offset = 0 };
+    uint64_t skip;
+    off_t start;
+    int code;
+
+    reading->ordinal = book->ordinal;
+    if (book->cursor_size != sizeof reading->passed)
+        return 0;
+    memcpy(&reading->passed, book->cursor, sizeof reading->passed);
+    reading->skipping = reading->passed.skipping != 0;
+    if (reading->passed.tail_size > TAIL)
+        return WEIR_EBROKEN;
+    skip = reading->passed.offset;
+    start = lseek(place->fd, 0, SEEK_CUR);
+    if (start >= 0 &&
+        lseek(place->fd, start + (off_t)(skip - reading->passed.tail_size),
+              SEEK_SET) >= 0)
+        skip = reading->passed.tail_size;
+    code = leave_out(reading, &is, skip);
+    if (code < 0)
+        return code;
+    if (is.tail_size < reading->passed.tail_size ||
+        memcmp(is.tail, reading->passed.tail, reading->passed.tail_size) != 0)
+        return other_input(reading, "is not the same");
+    return 0;
+}
+
 int reader_main(struct end_place *place)
 {
     struct reading reading = { .place = place };
-    int code = read_all(&reading);
+    int code = go_on(&reading);
 
+    if (code == 0)
+        code = read_all(&reading);
+    if (code == 0) {
+        turn_book(place->member)->ended = reading.stop ? ENDED_STOPPED
+                                                       : ENDED_ALL;
+        code = commit(&reading);
+    }
     buf_done(&reading.data);
-    if (code == WEIR_ECANCELED)
-        return 0;
-    if (code < 0)
-        return code;
-    turn_book(place->member)->ended = 1;
-    return commit(&reading);
+    return code == WEIR_ECANCELED ? 0 : code;
 }

@@ -22,7 +22,7 @@
 
 #include "base/base.h"
 #include "job/job.h"
-#include "journal/journal.h"
+#include "journal/record.h"
 #include "run/failed_store.h"
 
 /* Items that fail for good are kept whole, in a file (failed_store.h). */
@@ -39,6 +39,17 @@ struct run_keep {
     const struct failed_filter *replay;
 };
 
+/* A run that can go on after it was killed. */
+struct run_journal {
+    const struct run_folder *folder; /* locked */
+    const struct record_run *run;    /* what is recorded of it */
+    int64_t interval_ns;             /* between checkpoints */
+    /* What it goes on from; NULL: it begins. Files that were appended to are
+     * cut to these lengths, names are changed. */
+    const struct snapshot *from;
+    const record_states *states;
+};
+
 struct run_options {
     bool quiet;  /* no progress, no summary; warnings and failures only */
     bool json;   /* notes are JSON objects, one a line */
@@ -48,16 +59,15 @@ struct run_options {
     int input;    /* `from: stdin` reads here */
     int output;   /* `to: stdout` writes here, and nothing else does */
     int notes;    /* progress, log lines; -1: none */
-    const struct run_folder *folder; /* locked, of a run that keeps a journal;
-                                      * NULL: it keeps none */
-    const struct run_keep *keep;     /* NULL: failed items are reported only */
+    const struct run_keep *keep; /* NULL: failed items are reported only */
+    const struct run_journal *journal; /* NULL: it keeps none */
 };
 
 enum { RUN_FAILURES_KEPT = 1000 }; /* in full; all are counted */
 
 /* An item that failed for good. */
 struct run_failure {
-    unsigned stage;      /* from their count on: of gates */
+    unsigned stage;
     uint64_t root, path; /* its id */
     char *name;          /* attribute `path`; NULL: it has none */
     char *start;         /* its first bytes, escaped */
@@ -81,16 +91,8 @@ struct run_stage {
     int64_t memory_bytes;                    /* most of one worker */
 };
 
-/* The books of a queue that has a name: what came in or went out by it. */
-struct run_gate {
-    const char *queue, *known; /* the job's */
-    bool in;
-    uint64_t moved, failed;
-};
-
 struct run_report {
     char *job;
-    VEC(struct run_gate) gates;
     VEC(struct run_stage) stages;
     VEC(struct run_failure) failures; /* at most RUN_FAILURES_KEPT */
     uint64_t done, failed; /* of all stages; failed: also of sources */

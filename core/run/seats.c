@@ -23,7 +23,7 @@
 
 #include "process/process.h"
 #include "run/backoff.h"
-#include "run/gate.h"
+#include "run/supervisor.h"
 
 enum {
     CLOSED_MOST = 3,   /* deaths in a row before the task was open */
@@ -95,8 +95,8 @@ static void start_stage(struct supervisor *sup, unsigned number)
 
     stage->started = !skipped;
     for (unsigned i = 0; i < stage->job->workers; i++) {
-        if (skipped) {
-            end_seat(sup, &seats[i]);
+        if (skipped || member_book(sup->segment, seats[i].member)->ended != 0) {
+            end_seat(sup, &seats[i]); /* in the run that goes on here */
         } else {
             seats[i].state = SEAT_DUE;
             seats[i].due_ns = 0;
@@ -120,8 +120,6 @@ static bool filled_by_anyone(const struct supervisor *sup, unsigned queue)
         return true;
     if ((int)queue == sup->plan.input)
         return !sup->reader.ended;
-    if (gates_fill(sup, queue))
-        return true;
     for (unsigned i = 0; i < sup->job->stages.count; i++)
         if (!sup->stages[i].ended && plan_fills(&sup->plan, i, queue))
             return true;
@@ -165,7 +163,7 @@ static uint64_t settled_by(const struct supervisor *sup, unsigned member)
 }
 
 /* Two files without a name, for the task that saves its state. */
-static int open_saved(struct seat *seat)
+int seat_open_saved(struct seat *seat)
 {
     for (unsigned i = 0; i < 2; i++) {
         if (seat->saved_fds[i] >= 0)
@@ -188,7 +186,7 @@ static int order(struct supervisor *sup, struct seat *seat)
         code = post_write(&post, &data);
     post_done(&post);
     if (code == 0 && sup->stages[seat->stage].job->desc.has_save) {
-        code = open_saved(seat);
+        code = seat_open_saved(seat);
         order.fds[POST_SAVED] = seat->saved_fds[0];
         order.fds[POST_SAVED + 1] = seat->saved_fds[1];
         order.fd_count = POST_FDS;
@@ -200,6 +198,8 @@ static int order(struct supervisor *sup, struct seat *seat)
     order.fds[POST_SEGMENT] = sup->segment_fd;
     order.fds[POST_NEWS] = sup->news_out;
     order.fds[POST_STOP] = sup->stop_fd;
+    order.fds[POST_FILES] = sup->journal_lock >= 0 ? sup->journal_lock
+                                                   : sup->stop_fd;
     return nursery_fork(sup->nursery, &order);
 }
 
@@ -261,10 +261,10 @@ static void forked(struct supervisor *sup, struct seat *seat, pid_t pid,
     seat->state = SEAT_LIVE;
     seat->pid = pid;
     seat->pidfd = pidfd;
-    seat->started_ns = seat->turn_since = seat->beat_since = sup->now;
+    seat->started_ns = seat->turn_since = sup->now;
     seat->settled = settled_by(sup, seat->member);
     seat->refused = 0;
-    seat->struck = seat->killed = seat->told = false;
+    seat->struck = seat->killed = false;
     if (supervisor_watch(sup, pidfd, WATCH_SEAT, seat->member) < 0)
         supervisor_fail(sup, "no descriptors left for a worker");
 }
@@ -383,7 +383,7 @@ void seats_died(struct supervisor *sup, unsigned member)
     supervisor_hear_news(sup);
     death = death_of(seat->pid);
     if (seat->struck)
-        death = seat->verdict;
+        death.cause = CAUSE_LIMIT;
     member_sample(sup->segment, member, &sample);
     recover(sup, member, &death);
     supervisor_unwatch(sup, seat->pidfd);
@@ -412,8 +412,7 @@ static void wait_dead(int pidfd)
 static void clear_orphans(struct supervisor *sup)
 {
     int64_t deadline = clock_deadline(GONE_MS * NS_PER_MS);
-    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 4 + sup->gate_count,
-                                       sizeof *spare);
+    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 5, sizeof *spare);
     size_t count = 0;
 
     if (spare == NULL)
@@ -424,8 +423,7 @@ static void clear_orphans(struct supervisor *sup)
     spare[count++] = sup->writer.pid;
     spare[count++] = sup->keeper.pid;
     spare[count++] = sup->feeder.pid;
-    for (unsigned i = 0; i < sup->gate_count; i++)
-        spare[count++] = sup->gates[i].pid;
+    spare[count++] = sup->journal.pid;
     while (fork_clear_strays(spare, count) > 0 && clock_left(deadline) > 0)
         poll(NULL, 0, 1);
 }

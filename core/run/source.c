@@ -117,5 +117,8 @@ int worker_source(struct worker *worker)
             break;
         }
     }
-    return code == 0 && member_canceled(worker->member) ? WEIR_ECANCELED : code;
+    if (code == 0 && member_canceled(worker->member))
+        return WEIR_ECANCELED;
+    worker->stopped = true;
+    return code;
 }

@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "run/gate.h"
+#include "run/supervisor.h"
 
 #define ROUND_NS (1 * NS_PER_S)
 enum { EVENTS = 64, OPEN_FAILURES = 3 };
@@ -71,10 +71,6 @@ static const char *who(const struct supervisor *sup, unsigned member, char *out,
             snprintf(out, room, "%s.%u", stage->name, seat->index + 1);
         else
             snprintf(out, room, "%s", stage->name);
-    } else if (member >= sup->plan.gate &&
-               member < sup->plan.gate + sup->gate_count) {
-        snprintf(out, room, "%s",
-                 sup->gates[member - sup->plan.gate].queue->name);
     } else {
         snprintf(out, room, "%s",
                  member == sup->plan.reader   ? "stdin"
@@ -130,7 +126,11 @@ static void hear(struct supervisor *sup, const struct news *news)
         hear_log(sup, news);
     if (news->kind == NEWS_PIPE && sup->stops == 0) {
         sup->signal = SIGPIPE;
-        stop_sources(sup);
+        /* what nobody has read is left for who resumes */
+        if (sup->journal_lock >= 0)
+            stop_at_once(sup);
+        else
+            stop_sources(sup);
     }
 }
 
@@ -151,7 +151,9 @@ void supervisor_hear_news(struct supervisor *sup)
 
 static void end_died(struct supervisor *sup, unsigned number)
 {
-    if (number == END_KEEPER || number == END_FEEDER)
+    if (number == END_JOURNAL)
+        journal_died(sup);
+    else if (number == END_KEEPER || number == END_FEEDER)
         keeper_died(sup, number == END_KEEPER ? &sup->keeper : &sup->feeder);
     else
         ends_died(sup, number == END_READER ? &sup->reader : &sup->writer);
@@ -177,8 +179,8 @@ static void handle(struct supervisor *sup, uint64_t data)
     case WATCH_END:
         end_died(sup, number);
         break;
-    case WATCH_GATE:
-        gates_died(sup, number);
+    case WATCH_JOURNAL:
+        journal_hear(sup);
         break;
     }
 }
@@ -197,9 +199,7 @@ static int64_t do_what_is_due(struct supervisor *sup)
     seats_start_stages(sup);
     seats_close_queues(sup);
     next = sooner(seats_new_nursery(sup), seats_order(sup));
-    next = sooner(next, gates_start(sup));
     next = sooner(next, limits_watch(sup));
-    next = sooner(next, memory_watch(sup));
     next = sooner(next, halt_watch(sup));
     limits_sweep(sup);
     next = sooner(next, progress_note(sup));
@@ -214,8 +214,7 @@ static bool is_over(const struct supervisor *sup)
         return true;
     if (sup->end_ns != 0 && sup->now >= sup->end_ns)
         return true;
-    return seats_all_ended(sup) && sup->writer.ended && sup->keeper.ended &&
-           gates_ended(sup);
+    return seats_all_ended(sup) && sup->writer.ended && sup->keeper.ended;
 }
 
 static void loop(struct supervisor *sup)
@@ -285,17 +284,18 @@ static int open_fds(struct supervisor *sup)
 static int start(struct supervisor *sup, weir_error *err)
 {
     const struct run_keep *keep = sup->options->keep;
-    int code = plan_init(&sup->plan, sup->job, sup->options->input, err);
+    int code = plan_init(&sup->plan, sup->job, sup->input, err);
 
     sup->plan.digests = sup->options->digests;
     if (code == 0 && keep != NULL)
         code = plan_keep(&sup->plan, keep->replay != NULL, err);
+    sup->plan.journaled = sup->journal_lock >= 0;
     if (code == 0)
         code = plan_segment(&sup->plan, &sup->segment, err);
     if (code == 0)
-        code = gates_open(sup, err);
-    if (code == 0)
         code = seats_init(sup, err);
+    if (code == 0)
+        code = journal_restore(sup, err);
     if (code < 0)
         return code;
     code = note_children(sup);
@@ -306,7 +306,9 @@ static int start(struct supervisor *sup, weir_error *err)
     if (code < 0)
         return error_sys(err, code, "the run cannot be set up");
     sup->adopts = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
-    code = ends_start(sup, err);
+    code = journal_start(sup, err);
+    if (code == 0)
+        code = ends_start(sup, err);
     if (code < 0)
         return code;
     /* A nursery that is forked later must not inherit the memory. */
@@ -325,8 +327,10 @@ static void done(struct supervisor *sup)
     fd_close(&sup->news_in);
     fd_close(&sup->news_out);
     fd_close(&sup->segment_fd);
+    fd_close(&sup->journal_fd);
+    fd_close(&sup->own_input);
+    fd_close(&sup->own_output);
     seats_done(sup);
-    gates_done(sup);
     segment_free(&sup->segment);
     plan_done(&sup->plan);
     VEC_DONE(&sup->spare);
@@ -354,6 +358,15 @@ int run_job(const struct run_options *options, struct job *job,
         .writer = { .what = "writes standard output", .pidfd = -1 },
         .keeper = { .what = "keeps failed items", .pidfd = -1 },
         .feeder = { .what = "feeds failed items", .pidfd = -1 },
+        .journal = { .what = "writes the journal", .pidfd = -1 },
+        .journal_fd = -1,
+        .journal_lock = options->journal != NULL
+                            ? options->journal->folder->lock
+                            : -1,
+        .input = options->input,
+        .output = options->output,
+        .own_input = -1,
+        .own_output = -1,
     };
     int code;
 
@@ -374,9 +387,11 @@ int run_job(const struct run_options *options, struct job *job,
     seats_end(&sup);
     ends_end(&sup);
     keeper_end(&sup);
-    gates_end(&sup);
+    if (code == 0)
+        journal_last(&sup);
     if (code == 0)
         books_close(&sup);
+    journal_end(&sup);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     progress_clear(&sup);
     done(&sup);

@@ -9,12 +9,12 @@
  * seats.c       workers: ordered, forked, dead, replaced; stages: started,
  *               ended; queues: closed
  * limits.c      time limits, the sweep, what was seen when
- * memory.c      what workers have of memory
  * halt.c        too many failures; the job's deadline
  * stop.c        signals: stop, stop now, suspend, tell
  * ends.c        the two processes that read stdin and write stdout
  * keeper.c      the two that keep failed items, and feed them anew
- * gates.c       the processes at queues that have a name: gate.h
+ * journal.c     the process that writes the journal
+ * goes_on.c     a run that begins where another was
  * books.c       what came of it
  * progress.c    notes for people while it runs
  */
@@ -39,12 +39,6 @@ enum seat_state {
     SEAT_ENDED,   /* nobody will sit here any more */
 };
 
-/* How a process that is dead and not reaped ended. */
-struct death {
-    enum cause cause;
-    int code;
-};
-
 struct seat {
     unsigned member, stage, index;
     enum seat_state state;
@@ -62,11 +56,7 @@ struct seat {
     /* Time limit: the turn that was seen last, and since when it stands. */
     uint64_t turn;
     int64_t turn_since;
-    uint64_t beat; /* and the sign of life */
-    int64_t beat_since;
-    bool told; /* that it is overdue */
     bool struck;
-    struct death verdict; /* why: of our own kill */
     int64_t kill_ns;
     bool killed;
 };
@@ -89,8 +79,6 @@ struct end {
     bool ended;
 };
 
-struct gate; /* gate.h */
-
 struct supervisor {
     const struct run_options *options;
     struct job *job;
@@ -109,12 +97,18 @@ struct supervisor {
     bool adopts;  /* orphans of the nursery come to this process */
     struct end reader, writer;
     struct end keeper, feeder; /* keeper.c; ended when there is none */
+    struct end journal;        /* journal.c; the same */
+    int journal_fd;            /* to it; -1 */
+    int journal_lock;          /* of the run's folder, its owner's; -1 */
+    bool journal_ready;
+    bool journal_told;         /* that it ends: its death is no loss */
+    unsigned journal_done;     /* checkpoints that were asked for */
+    int input, output;         /* the run's ends */
+    int own_input, own_output; /* the same, opened here; -1 */
     uint64_t keeper_done;      /* in its book, when it started */
     unsigned keeper_deaths;    /* in a row, without progress */
     uint64_t feeder_done;
     unsigned feeder_deaths;
-    struct gate *gates;
-    unsigned gate_count;
 
     int epoll, signals, news_in, news_out, stop_fd, segment_fd;
     sigset_t mask_before;
@@ -124,8 +118,7 @@ struct supervisor {
     int64_t started_ns;
     int64_t now;
     int64_t swept_ns, noted_ns;
-    int64_t memory_ns; /* when workers' memory is measured again */
-    pid_t holder;      /* a lock's, at the last sweep */
+    pid_t holder; /* a lock's, at the last sweep */
     unsigned holder_seen;
 
     unsigned stops; /* how often it was told to stop */
@@ -148,9 +141,10 @@ enum watch {
     WATCH_NEWS,
     WATCH_SEAT,
     WATCH_END,
-    WATCH_GATE,
+    WATCH_JOURNAL
 };
-enum { END_READER, END_WRITER, END_KEEPER, END_FEEDER }; /* WATCH_END */
+/* WATCH_END */
+enum { END_READER, END_WRITER, END_KEEPER, END_FEEDER, END_JOURNAL };
 int supervisor_watch(struct supervisor *sup, int fd, enum watch watch,
                      unsigned number);
 void supervisor_unwatch(struct supervisor *sup, int fd);
@@ -164,6 +158,7 @@ bool supervisor_locks_free(struct supervisor *sup);
 /* --- seats.c --- */
 int seats_init(struct supervisor *sup, weir_error *err);
 void seats_done(struct supervisor *sup);
+int seat_open_saved(struct seat *seat);
 void seats_start_stages(struct supervisor *sup);
 /* Orders all that is due. Returns when the next one is, absolute. */
 int64_t seats_order(struct supervisor *sup);
@@ -180,14 +175,17 @@ const char *seats_task(const struct supervisor *sup, unsigned stage, char *out,
                        size_t room);
 
 /* --- death.c --- */
+/* How a process that is dead and not reaped ended. */
+struct death {
+    enum cause cause;
+    int code;
+};
 struct death death_of(pid_t pid);
 char *death_words(char *out, size_t room, const struct death *death);
 
 /* --- limits.c --- */
 /* Returns when it must be called again, absolute. */
 int64_t limits_watch(struct supervisor *sup);
-/* memory.c. The same. */
-int64_t memory_watch(struct supervisor *sup);
 void limits_shift(struct supervisor *sup, int64_t ns);
 void limits_sweep(struct supervisor *sup);
 
@@ -212,23 +210,6 @@ void ends_died(struct supervisor *sup, struct end *end);
 void ends_signal(struct supervisor *sup, int signal);
 void ends_end(struct supervisor *sup);
 
-/* --- gates.c --- */
-/* Before anything starts: WEIR_ECLOSED and the like, with a sentence. */
-int gates_open(struct supervisor *sup, weir_error *err);
-/* Forks all that are due. Returns when the next one is, absolute. */
-int64_t gates_start(struct supervisor *sup);
-void gates_died(struct supervisor *sup, unsigned number);
-/* Whether others may still fill this queue of the segment. */
-bool gates_fill(const struct supervisor *sup, unsigned queue);
-bool gates_ended(const struct supervisor *sup);
-bool gates_have(const struct supervisor *sup, pid_t pid);
-void gates_signal(struct supervisor *sup, int signal);
-/* Nothing more comes in; @now: nothing goes out, either. */
-void gates_stop(struct supervisor *sup, bool now);
-void gates_end(struct supervisor *sup);
-void gates_done(struct supervisor *sup);
-void gates_status(struct supervisor *sup);
-
 /* --- reader.c, writer.c: in the two processes --- */
 struct end_place {
     struct segment *segment;
@@ -241,6 +222,7 @@ struct end_place {
     int kept; /* the keeper's queue; PLAN_NONE */
     int fd;   /* stdin, stdout */
     int news, stop_fd;
+    bool journaled;
     enum stdin_as as;
     enum frame frame;
 };
@@ -254,6 +236,19 @@ int keeper_start(struct supervisor *sup, weir_error *err);
 void keeper_died(struct supervisor *sup, struct end *end);
 /* When nobody else is left: all that waits is kept. */
 void keeper_end(struct supervisor *sup);
+
+/* --- journal.c --- */
+/* What is there before the segment is anybody's: it goes on from a checkpoint.
+ */
+int journal_restore(struct supervisor *sup, weir_error *err);
+/* The journal's process, and the first checkpoint. */
+int journal_start(struct supervisor *sup, weir_error *err);
+void journal_hear(struct supervisor *sup);
+void journal_died(struct supervisor *sup);
+/* When nobody else is left: the last checkpoint. */
+void journal_last(struct supervisor *sup);
+/* How the run has ended; the process ends. */
+void journal_end(struct supervisor *sup);
 
 /* --- ends.c, also for keeper.c --- */
 /* Forked, in this process group, with the ignored signals of one; 0 in the

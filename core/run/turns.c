@@ -109,15 +109,7 @@ static int fail_lost(struct worker *worker, struct item *item)
         break;
     case CAUSE_LIMIT:
         snprintf(host->why, sizeof host->why,
-                 item->cause_code == LIMIT_SILENT
-                     ? "gave no sign of life for longer than the heartbeat of "
-                       "the stage"
-                     : "took longer than the time limit of the stage");
-        break;
-    case CAUSE_MEMORY:
-        snprintf(host->why, sizeof host->why,
-                 "worker had %d MiB, more than the memory limit of the stage",
-                 item->cause_code);
+                 "took longer than the time limit of the stage");
         break;
     default:
         snprintf(host->why, sizeof host->why, "worker was lost");
@@ -403,7 +395,8 @@ int worker_ended(struct worker *worker)
 
     host->phase = PHASE_FLUSH;
     host->item = NULL;
-    turn_book(worker->member)->ended = 1;
+    turn_book(worker->member)->ended = worker->stopped ? ENDED_STOPPED
+                                                       : ENDED_ALL;
     return host_commit(host);
 }
 
@@ -414,7 +407,10 @@ int worker_flush(struct worker *worker)
     if (code < 0)
         return code;
     host_begin_source(&worker->host);
-    if (worker->task->flush != NULL && !member_stopping(worker->member))
+    /* Asked once: what it gives at its end is given if, and only if, this is
+     * its end also for a run that goes on from a journal. */
+    worker->stopped = member_stopping(worker->member);
+    if (worker->task->flush != NULL && !worker->stopped)
         code = try_flush(worker);
     worker_add_times(worker, 0);
     return code < 0 ? code : worker_ended(worker);

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "queue/snapshot.h"
 #include "run/news.h"
 #include "run/run.h"
 #include "run/worker.h"
@@ -52,6 +53,8 @@ static int enter(struct worker *worker, const struct nursery_order *order,
         code = member_enter(worker->segment, worker->post.member,
                             &worker->member);
     close(order->fds[POST_SEGMENT]);
+    if (code == 0)
+        segment_set_sinks_log(worker->segment, order->fds[POST_FILES]);
     return code;
 }
 

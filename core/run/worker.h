@@ -33,6 +33,8 @@ struct worker {
     VEC(struct put_off) put_off;
     int64_t due_ns; /* of the first of them; FOREVER: there is none */
 
+    bool stopped; /* the run is being stopped: this is not the end */
+
     int64_t now;     /* when the last batch ended */
     int64_t mean_ns; /* of one item; 0: not known yet */
 };

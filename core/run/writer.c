@@ -5,7 +5,8 @@
  *
  * An item is committed after it was written: its death can lose none, and ends
  * the run, so none is written twice. When nobody reads any more it says so and
- * takes what still comes, so that the rest of the run can finish.
+ * takes what still comes, so that the rest of the run can finish. (With a
+ * journal the run ends at once, and what still comes is left for who resumes.)
  */
 #include "config.h"
 
@@ -25,7 +26,8 @@ struct writing {
     struct item items[LEASE_MOST];
     struct iovec parts[PARTS];
     unsigned part_count;
-    bool nobody; /* reads what we write */
+    uint64_t written; /* bytes so far, of the run */
+    bool nobody;      /* reads what we write */
 };
 
 /* What stands behind an item: a line ends in one newline. */
@@ -84,8 +86,18 @@ static int write_parts(struct writing *writing)
     return 0;
 }
 
+static uint64_t size_of_parts(const struct writing *writing)
+{
+    uint64_t size = 0;
+
+    for (unsigned i = 0; i < writing->part_count; i++)
+        size += writing->parts[i].iov_len;
+    return size;
+}
+
 static int write_items(struct writing *writing, unsigned count)
 {
+    uint64_t size;
     int code;
 
     writing->part_count = 0;
@@ -96,17 +108,38 @@ static int write_items(struct writing *writing, unsigned count)
         add_part(writing, item->data, item->size);
         add_part(writing, frame, frame != NULL);
     }
+    size = size_of_parts(writing);
     code = write_parts(writing);
+    if (code == 0)
+        writing->written += size;
     if (code == -EPIPE) {
         writing->nobody = true;
         news_say(writing->place->news, writing->place->number, NEWS_PIPE, 0,
                  "%s", "");
-        return 0;
+        return writing->place->journaled ? WEIR_ECANCELED : 0;
     }
     if (code < 0)
         news_say(writing->place->news, writing->place->number, NEWS_FATAL, code,
                  "cannot write standard output: %s", weir_strerror(code));
     return code;
+}
+
+/* How long the file is by then, for a run that goes on from a journal. */
+static void put_cursor(struct writing *writing)
+{
+    struct book *book = turn_book(writing->place->member);
+
+    memcpy(book->cursor, &writing->written, sizeof writing->written);
+    book->cursor_size = sizeof writing->written;
+}
+
+static void get_cursor(struct writing *writing)
+{
+    const struct book *book = member_book(writing->place->segment,
+                                          writing->place->number);
+
+    if (book->cursor_size == sizeof writing->written)
+        memcpy(&writing->written, book->cursor, sizeof writing->written);
 }
 
 static int settle(struct writing *writing, unsigned count)
@@ -120,6 +153,7 @@ static int settle(struct writing *writing, unsigned count)
             return code;
     }
     turn_book(member)->done += count;
+    put_cursor(writing);
     return turn_commit(member, NULL, NULL);
 }
 
@@ -128,6 +162,7 @@ int writer_main(struct end_place *place)
     struct writing writing = { .place = place };
     int count, code = 0;
 
+    get_cursor(&writing);
     do {
         member_set_waiting(place->member, WAITING_ITEM);
         count = turn_lease(place->member, &place->queue, 1, LEASE_MOST, 1,
@@ -142,6 +177,8 @@ int writer_main(struct end_place *place)
         return code;
     if (count != WEIR_ECLOSED)
         return count;
-    turn_book(place->member)->ended = 1;
+    turn_book(place->member)->ended = member_stopping(place->member)
+                                          ? ENDED_STOPPED
+                                          : ENDED_ALL;
     return turn_commit(place->member, NULL, NULL);
 }

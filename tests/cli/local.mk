@@ -17,14 +17,15 @@ cli_tests = \
 	%D%/plugins-why.sh \
 	%D%/put-get.sh \
 	%D%/replay.sh \
+	%D%/resume.sh \
 	%D%/run-after.sh \
 	%D%/run-backoff.sh \
 	%D%/run-basic.sh \
 	%D%/run-failed.sh \
 	%D%/run-halt.sh \
 	%D%/run-inline.sh \
+	%D%/run-journal.sh \
 	%D%/run-limits.sh \
-	%D%/run-named.sh \
 	%D%/run-order.sh \
 	%D%/run-parts.sh \
 	%D%/run-refused.sh \

@@ -61,8 +61,8 @@ crash_scripts = \
 	%D%/put-get-killed.sh \
 	%D%/run-append.sh \
 	%D%/run-backoff.sh \
+	%D%/run-journal.sh \
 	%D%/run-kept.sh \
-	%D%/run-named.sh \
 	%D%/run-rename.sh \
 	%D%/run-stopped.sh \
 	%D%/run-words.sh \

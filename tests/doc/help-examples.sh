@@ -10,6 +10,8 @@ for plugin in file text; do
 done
 grep -q '^  text\.grep ' list || skip_all 'text.grep is not built'
 
+XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME
 WEIR_QUEUE_DIR=$(mktemp -d /dev/shm/weir-test.XXXXXX) ||
     skip_all '/dev/shm is not to be had'
 export WEIR_QUEUE_DIR
@@ -71,7 +73,7 @@ run_lines() {
 for name in '' $(weir --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 do
     case $name in
-    failed | replay) [ -d kept ] || continue ;;
+    failed | replay | resume | runs | show) [ -d kept ] || continue ;;
     esac
     # shellcheck disable=SC2086
     weir $name --help |

@@ -40,7 +40,7 @@ same 'and in the completion' got names
 while read -r name; do
     weir "$name" --help | help_options | sort >all
     sort -m common all | uniq -u >want
-    sed -n "/^\.Ss weir $name/,/^\.S[sh]/p" "$page" | man_options | sort >got
+    sed -n "/^\.Ss weir $name\( \|\$\)/,/^\.S[sh]/p" "$page" | man_options | sort >got
     same "options of $name" got want
     sed 's/^.*--/--/' all | sort >want
     complete_options weir "$name" | sort >got

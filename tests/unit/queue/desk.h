@@ -41,5 +41,6 @@ Suite *sink_suite(void);
 Suite *recover_suite(void);
 Suite *order_suite(void);
 Suite *wait_suite(void);
+Suite *snapshot_suite(void);
 
 #endif

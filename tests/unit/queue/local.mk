@@ -13,6 +13,7 @@ LONG_TESTS += %D%/test
 	%D%/room.c \
 	%D%/segment.c \
 	%D%/sink.c \
+	%D%/snapshot.c \
 	%D%/turn.c \
 	%D%/wait.c
 %C%_test_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/%D%

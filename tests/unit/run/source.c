@@ -142,7 +142,7 @@ START_TEST(a_stop_ends_it)
     segment_stop_sources(rig.segment);
     ck_assert_int_eq(work(&rig, "abc"), 0);
     ck_assert_uint_eq(rig_held(&rig, RIG_A), 0);
-    ck_assert_uint_eq(rig_book(&rig)->ended, 1);
+    ck_assert_uint_eq(rig_book(&rig)->ended, ENDED_STOPPED);
     rig_done(&rig);
 }
 END_TEST

@@ -288,7 +288,7 @@ START_TEST(no_flush_at_a_stop)
     segment_stop_sources(rig.segment);
     ck_assert_int_eq(rig_work(&rig), 0);
     ck_assert_uint_eq(rig_held(&rig, RIG_A), 0);
-    ck_assert_uint_eq(rig_book(&rig)->ended, 1);
+    ck_assert_uint_eq(rig_book(&rig)->ended, ENDED_STOPPED);
     rig_done(&rig);
 }
 END_TEST

@@ -1,0 +1,155 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# resume.sh - a run that was stopped or killed goes on: what it reads and
+# writes, what has changed meanwhile, what cannot be.
+# shellcheck disable=SC2034 # `status` is read by `exits`
+. "${0%/*}/../lib/cli.sh"
+
+weir --version --verbose | grep -q 'sqlite: yes' ||
+    skip_all 'built without SQLite'
+XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME
+
+seq 1 400000 >in
+sed 's/^/n/' in | tr a-z A-Z >want
+cat >job.yaml <<'YAML'
+weir: 1
+job: lines
+stages:
+  - { name: read, task: file.lines, with: { paths: in }, to: a }
+  - { name: mark, task: text.replace, from: a, to: b, workers: 1,
+      with: { pattern: "^", by: "N" } }
+  - { name: write, task: file.append, from: b, workers: 1,
+      with: { root: ., path: result } }
+queues: { a: { capacity: 64 }, b: { capacity: 64 } }
+YAML
+weir help text.replace >help 2>&1
+grep -q ' with' help && sed -i 's/by: "N"/with: "N"/' job.yaml
+grep -q ' all ' help || :
+run weir check job.yaml
+[ "$status" -eq 0 ] || skip_all 'text.replace is not built'
+
+# A checkpoint has something of the last stage.
+_has_begun() {
+    weir show --json last 2>/dev/null |
+        grep -q '"name":"\(write\|pass\)"[^}]*"done":[1-9]'
+}
+# Starts it, and waits until it has written something.
+begin() {
+    rm -rf state
+    weir run --quiet --journal --checkpoint=20ms "$@" &
+    runner=$!
+}
+stop_it() {
+    kill "-$1" $runner 2>/dev/null
+    wait $runner 2>/dev/null
+}
+# Until the last process of it is gone.
+_is_free() {
+    weir resume --explain last >explained 2>err && ! weir runs | head -n 1 |
+        grep -q ' running '
+}
+
+# --- stopped, and killed ---
+for signal in TERM KILL; do
+    rm -f result
+    begin job.yaml
+    until_true 30 _has_begun
+    stop_it $signal
+    until_true 30 _is_free
+    like "$signal: it is explained" explained "'read'"
+    run weir resume --quiet last
+    exits 0 "$signal: it goes on"
+    same "$signal: each line once, in order" result want
+done
+
+# --- what has changed ---
+rm -f result
+begin job.yaml
+until_true 30 _has_begun
+stop_it KILL
+until_true 30 _is_free
+cp in before
+cp -p job.yaml job.before
+echo more >>in
+run weir resume --quiet last
+exits 2 'an input has changed: refused'
+like 'which one' err "input 'in' of stage 'read' had .*, and has"
+like 'and what can be done' err 'accept-changes'
+cp before in
+touch -d '2001-01-01' in
+run weir resume --quiet last
+exits 2 'written to: refused'
+run weir resume --quiet --accept-changes last
+exits 0 'accepted'
+same 'all is there' result want
+
+rm -f result
+begin job.yaml
+until_true 30 _has_begun
+stop_it KILL
+until_true 30 _is_free
+echo '# a line more' >>job.yaml
+run weir resume --quiet last
+exits 2 'the job has changed: refused'
+like 'it is said' err "the job file '.*job.yaml' has changed"
+cp -p job.before job.yaml
+mv result aside
+run weir resume --quiet last
+exits 3 'a file that was appended to is gone'
+like 'which one' err "result', to which the run appends, is gone"
+cp aside result
+run weir resume --quiet last
+exits 3 'it is another one'
+like 'it is said, too' err 'another file than it was'
+mv aside result
+cp result aside
+: >result
+run weir resume --quiet last
+exits 3 'it is shorter'
+like 'how much' err 'had [0-9]+ bytes at the checkpoint, and has 0'
+cat aside >result
+run weir resume --quiet last
+exits 0 'it is back'
+same 'each line once' result want
+
+# --- standard input and output: files ---
+cat >pass.yaml <<'YAML'
+weir: 1
+job: pass
+stages:
+  - { name: pass, task: flow.pass, from: stdin, to: stdout, workers: 1 }
+YAML
+rm -rf state
+weir run --quiet --journal --checkpoint=20ms pass.yaml <in >passed &
+runner=$!
+until_true 30 _has_begun
+stop_it KILL
+until_true 30 _is_free
+like 'a file is read on' explained "standard input is read on in '.*/in'"
+run weir resume --quiet last
+exits 0 'files: it goes on'
+same 'each line once, in order' passed in
+
+# --- pipes ---
+rm -rf state
+cat in | weir run --quiet --journal --checkpoint=20ms pass.yaml >passed &
+runner=$!
+_runner() {
+    runner=$(weir show last 2>/dev/null |
+        sed -n 's/^under way: process \([0-9]*\) .*/\1/p')
+    [ -n "$runner" ]
+}
+until_true 30 _has_begun
+until_true 30 _runner
+kill -9 "$runner" 2>/dev/null
+wait
+until_true 30 _is_free
+sed 's/1/7/' in | weir resume --quiet last 2>err
+is 'another input: refused' "$?" 3
+like 'and said' err 'give it the same input once more'
+until_true 30 _is_free
+cat in | weir resume --quiet last
+is 'the same once more' "$?" 0
+same 'each line once, in order' passed in
+finish
