@@ -257,7 +257,8 @@ static bool adopt(struct segment *segment)
         head->size != segment->size || head->member_count < 1 ||
         head->member_count > MEMBERS_MOST ||
         head->member_words != (head->member_count + 63) / 64 ||
-        head->queue_count > QUEUES_MOST ||
+        head->queue_count > QUEUES_MOST || head->members_at % CACHE_LINE != 0 ||
+        head->queues_at % CACHE_LINE != 0 ||
         !within(segment, head->members_at, head->member_count,
                 sizeof(struct member_head)) ||
         !within(segment, head->queues_at, head->queue_count,
