@@ -30,7 +30,9 @@ enum status job_end(int code, const weir_error *err, struct run_report *report,
         complain_error(err);
     else
         tell(report, quiet, json);
-    status = code < 0 ? STATUS_BROKEN : (enum status)report->status;
+    status = code == WEIR_EINVAL ? STATUS_WRONG
+             : code < 0          ? STATUS_BROKEN
+                                 : (enum status)report->status;
     if (code == 0 && report->signal != 0)
         stop_die_by(report->signal);
     run_report_done(report);

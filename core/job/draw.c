@@ -101,9 +101,15 @@ static void put_queues(const struct job *job, struct buf *out)
         const struct job_queue *queue = &job->queues.at[i];
         char bytes[32];
 
-        buf_printf(out, "  %-*s  at most %" PRIu64 " item%s, %s\n", (int)most,
+        buf_printf(out, "  %-*s  at most %" PRIu64 " item%s, %s", (int)most,
                    queue->name, queue->capacity, plural(queue->capacity),
                    text_from_size(bytes, queue->bytes));
+        if (queue->known != NULL)
+            buf_printf(out, ", %s '%s'",
+                       queue->consumer >= 0 ? "filled through"
+                                            : "emptied through",
+                       queue->known);
+        buf_char(out, '\n');
     }
 }
 
@@ -165,6 +171,19 @@ static void dot_nodes(const struct job *job, struct buf *out)
                    job->queues.at[i].capacity);
 }
 
+/* Other programs at a queue that they know; its name needs no escape. */
+static void dot_known(const struct job_queue *queue, struct buf *out)
+{
+    if (queue->known == NULL)
+        return;
+    buf_printf(out, "  \"n %s\" [shape=plaintext, label=\"%s\"];\n",
+               queue->name, queue->known);
+    if (queue->consumer >= 0)
+        buf_printf(out, "  \"n %s\" -> \"q %s\";\n", queue->name, queue->name);
+    else
+        buf_printf(out, "  \"q %s\" -> \"n %s\";\n", queue->name, queue->name);
+}
+
 static void dot_wires(const struct job *job, const struct job_stage *stage,
                       struct buf *out)
 {
@@ -202,6 +221,8 @@ int job_graph_dot(const struct job *job, struct buf *out)
     dot_ends(job, out);
     for (size_t i = 0; i < job->stage_order.count; i++)
         dot_wires(job, &job->stages.at[job->stage_order.at[i]], out);
+    for (size_t i = 0; i < job->queues.count; i++)
+        dot_known(&job->queues.at[i], out);
     buf_text(out, "}\n");
     return out->failed ? WEIR_ENOMEM : 0;
 }

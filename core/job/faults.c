@@ -42,6 +42,43 @@ static size_t told(const struct reading *reading)
            reading->strays.count;
 }
 
+/* -------------------------------------------------------------- limits ---- */
+
+static void timeout_read(struct reading *reading, const struct slots *stage,
+                         struct job_stage *out)
+{
+    struct slots keys;
+
+    out->timeout_ns = out->soft_ns = FOREVER;
+    if (!open_key(reading, stage, STAGE_TIMEOUT, LEVEL_LIMIT, LIMIT_HARD,
+                  &keys))
+        return;
+    if (keys.key[LIMIT_HARD])
+        value_duration(reading, &keys, LIMIT_HARD, &out->timeout_ns);
+    if (keys.key[LIMIT_SOFT])
+        value_duration(reading, &keys, LIMIT_SOFT, &out->soft_ns);
+    reading->alias = NULL;
+    if (out->soft_ns != FOREVER && out->soft_ns >= out->timeout_ns)
+        mistake(reading, keys.value[LIMIT_SOFT]->mark,
+                "'soft' must be less than 'hard': the task could do nothing "
+                "between the two");
+}
+
+static void limits_read(struct reading *reading, const struct slots *stage,
+                        struct job_stage *out)
+{
+    timeout_read(reading, stage, out);
+    out->heartbeat_ns = FOREVER;
+    if (stage->key[STAGE_HEARTBEAT])
+        value_duration(reading, stage, STAGE_HEARTBEAT, &out->heartbeat_ns);
+    if (out->heartbeat_ns != FOREVER && out->heartbeat_ns >= out->timeout_ns)
+        mistake(reading, stage->value[STAGE_HEARTBEAT]->mark,
+                "'heartbeat' must be less than 'timeout', which strikes first");
+    out->memory = 0;
+    if (stage->key[STAGE_MEMORY])
+        value_size(reading, stage, STAGE_MEMORY, &out->memory);
+}
+
 /* ------------------------------------------------------------- backoff ---- */
 
 /* One value: the same wait each time. */
@@ -167,6 +204,7 @@ static void halt_read(struct reading *reading, const struct slots *stage,
 void faults_read(struct reading *reading, const struct slots *slots,
                  struct job_stage *stage)
 {
+    limits_read(reading, slots, stage);
     backoff_read(reading, slots, stage->waits);
     halt_read(reading, slots, &stage->halt);
 }
@@ -174,7 +212,9 @@ void faults_read(struct reading *reading, const struct slots *slots,
 /* What is wrong in `defaults` would be wrong in each stage. */
 void faults_check(struct reading *reading, struct slots *slots)
 {
-    static const enum key_id keys[] = { STAGE_BACKOFF, STAGE_HALT };
+    static const enum key_id keys[] = { STAGE_TIMEOUT, STAGE_HEARTBEAT,
+                                        STAGE_MEMORY, STAGE_BACKOFF,
+                                        STAGE_HALT };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct slots one = { .meant = { false } };

@@ -169,7 +169,15 @@ static void tell_loose(struct reading *reading, const bool *filled)
         const struct job_queue *queue = &reading->job->queues.at[i];
         bool empty = queue->consumer >= 0;
 
-        if (!filled[i] && !empty && !bad_in && !bad_out)
+        if (queue->known && filled[i] && empty)
+            mistake(reading, queue->mark,
+                    "queue '%s' has a name, and stages at both ends: others "
+                    "can fill one that no stage fills, or empty one that no "
+                    "stage empties; take 'name' away, or one of its ends",
+                    queue->name);
+        else if (queue->known && (filled[i] || empty))
+            continue;
+        else if (!filled[i] && !empty && !bad_in && !bad_out)
             mistake(reading, queue->mark,
                     "no stage uses queue '%s'; take it away, or wire it",
                     queue->name);

@@ -225,8 +225,10 @@ static void lists_free(struct job *job)
     }
     for (size_t i = 0; i < job->plugins.count; i++)
         free(job->plugins.at[i]);
-    for (size_t i = 0; i < job->queues.count; i++)
+    for (size_t i = 0; i < job->queues.count; i++) {
         free(job->queues.at[i].name);
+        free(job->queues.at[i].known);
+    }
     for (size_t i = 0; i < job->stages.count; i++)
         stage_free(&job->stages.at[i]);
     VEC_DONE(&job->vars);
@@ -234,6 +236,14 @@ static void lists_free(struct job *job)
     VEC_DONE(&job->queues);
     VEC_DONE(&job->stages);
     VEC_DONE(&job->stage_order);
+}
+
+const struct job_queue *job_known(const struct job *job)
+{
+    for (size_t i = 0; i < job->queues.count; i++)
+        if (job->queues.at[i].known != NULL)
+            return &job->queues.at[i];
+    return NULL;
 }
 
 void job_free(struct job **job)

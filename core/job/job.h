@@ -60,8 +60,9 @@ struct job_queue {
     uint64_t capacity, bytes;
     bool bytes_set; /* said in the file; else `largest` may have raised it */
     struct mark mark;
-    int consumer; /* stage that leases from it */
+    int consumer; /* stage that leases from it; JOB_NONE: others, by `known` */
     int order;    /* place in topological order, upstream first */
+    char *known;  /* the name by which others have it; NULL: nobody has */
 };
 
 struct job_param {
@@ -113,7 +114,10 @@ struct job_stage {
     enum dispatch dispatch;
     bool keeps_order; /* outputs in the order of the inputs */
     unsigned retries;
-    int64_t timeout_ns; /* FOREVER: none */
+    int64_t timeout_ns;   /* FOREVER: none */
+    int64_t soft_ns;      /* FOREVER: none; then the task is told */
+    int64_t heartbeat_ns; /* FOREVER: none; between two signs of life */
+    uint64_t memory;      /* bytes of one worker; 0: no limit */
     struct job_wait waits[WAIT_CLASSES];
     struct job_halt halt;
     VEC(int) after; /* stages that must have ended first */
@@ -206,6 +210,9 @@ void job_bound_free(struct job_bound **bound);
 /* Processors that this process may use: affinity and cgroup quota counted, at
  * least 1. (core/process/processors.c) */
 unsigned processors_usable(void);
+
+/* The first queue that others have by a name; NULL: there is none. */
+const struct job_queue *job_known(const struct job *job);
 
 /* For people and for dot(1). */
 int job_graph_text(const struct job *job, struct buf *out);

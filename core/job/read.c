@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "job/internal.h"
+#include "shm/shm.h"
 
 void mistake(struct reading *reading, struct mark mark, const char *format, ...)
 {
@@ -125,6 +126,31 @@ static bool queue_name_good(struct reading *reading, const struct node *key)
     return true;
 }
 
+/* A name that others know: each leads to one queue of the job. */
+static void known_read(struct reading *reading, const struct slots *slots,
+                       struct job_queue *queue)
+{
+    const struct job *job = reading->job;
+    const char *name;
+    weir_error err;
+
+    if (!value_text(reading, slots, QUEUE_NAME, &name))
+        return;
+    if (place_check_name(name, &err) < 0) {
+        mistake(reading, slots->value[QUEUE_NAME]->mark, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < job->queues.count; i++)
+        if (job->queues.at[i].known != NULL &&
+            strcmp(job->queues.at[i].known, name) == 0) {
+            mistake(reading, slots->value[QUEUE_NAME]->mark,
+                    "queue '%s' has the name '%s' already",
+                    job->queues.at[i].name, name);
+            return;
+        }
+    queue->known = keep_copy(reading, name);
+}
+
 static void queue_keys(struct reading *reading, const struct node *key,
                        int number, struct job_queue *queue)
 {
@@ -141,6 +167,7 @@ static void queue_keys(struct reading *reading, const struct node *key,
     slots_read(reading, key->value, LEVEL_QUEUE, -1, number, &slots);
     value_count(reading, &slots, QUEUE_CAPACITY, &queue->capacity);
     queue->bytes_set = value_size(reading, &slots, QUEUE_BYTES, &queue->bytes);
+    known_read(reading, &slots, queue);
 }
 
 static void queue_read(struct reading *reading, const struct node *key)
@@ -198,7 +225,6 @@ static void defaults_read(struct reading *reading)
     struct node *map = value_map(reading, &reading->top, JOB_DEFAULTS);
     struct slots *slots = &reading->defaults;
     uint64_t count;
-    int64_t time;
     unsigned choice;
     int place;
 
@@ -210,8 +236,6 @@ static void defaults_read(struct reading *reading)
            value_count(reading, slots, STAGE_WORKERS, &count));
     forget(slots, STAGE_RETRIES,
            value_count(reading, slots, STAGE_RETRIES, &count));
-    forget(slots, STAGE_TIMEOUT,
-           value_duration(reading, slots, STAGE_TIMEOUT, &time));
     forget(slots, STAGE_DISPATCH,
            value_choice(reading, slots, STAGE_DISPATCH, &choice));
     forget(slots, STAGE_ORDER,
@@ -396,8 +420,6 @@ static void figures_read(struct reading *reading, int number)
     value_count(reading, slots, STAGE_RETRIES, &retries);
     value_choice(reading, slots, STAGE_DISPATCH, &dispatch);
     value_choice(reading, slots, STAGE_ORDER, &order);
-    stage->timeout_ns = FOREVER;
-    value_duration(reading, slots, STAGE_TIMEOUT, &stage->timeout_ns);
     stage->workers = (unsigned)workers;
     stage->retries = (unsigned)retries;
     stage->dispatch = dispatch == 0 ? DISPATCH_ASYNC : DISPATCH_SYNC;

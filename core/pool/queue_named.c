@@ -70,10 +70,11 @@ static int find(int folder, const char *name, struct segment **out,
  * for two who make and remove without end are no reason to go on so. */
 static int find_or_make(int folder, const char *name,
                         const weir_queue_options *options, unsigned flags,
-                        struct segment **out, weir_error *err)
+                        struct segment **out, bool *made_out, weir_error *err)
 {
     int code = -ENOENT;
 
+    *made_out = false;
     for (int i = 0; i < 100; i++) {
         if ((flags & WEIR_QUEUE_EXCLUSIVE) == 0) {
             code = find(folder, name, out, err);
@@ -89,6 +90,7 @@ static int find_or_make(int folder, const char *name,
         }
         WEIR_POINT("named.made");
         code = place_link(folder, segment_fd(*out), name, err);
+        *made_out = code == 0;
         if (code == 0)
             return 0;
         segment_free(out);
@@ -100,13 +102,28 @@ static int find_or_make(int folder, const char *name,
     return error_set(err, code, "there is no queue '%s'", name);
 }
 
+int queue_named_open(const char *name, const weir_queue_options *options,
+                     unsigned flags, struct segment **out, bool *made_out,
+                     weir_error *err)
+{
+    weir_queue_options known;
+    CLEANUP_FD int folder = -1;
+    int code = queue_known_options(options, &known, err);
+
+    if (code < 0)
+        return code;
+    folder = place_open(err);
+    if (folder < 0)
+        return folder;
+    return find_or_make(folder, name, &known, flags, out, made_out, err);
+}
+
 int weir_queue_open_named(const char *name, const weir_queue_options *options,
                           unsigned flags, weir_queue **queue_out,
                           weir_error *err)
 {
-    weir_queue_options known;
     struct segment *segment = NULL;
-    CLEANUP_FD int folder = -1;
+    bool made;
     int code = place_check_name(name, err);
 
     if (code < 0)
@@ -116,13 +133,7 @@ int weir_queue_open_named(const char *name, const weir_queue_options *options,
         flags == WEIR_QUEUE_EXCLUSIVE)
         return error_set(err, WEIR_EINVAL,
                          "no place for the queue, or flags that are none");
-    code = queue_known_options(options, &known, err);
-    if (code < 0)
-        return code;
-    folder = place_open(err);
-    if (folder < 0)
-        return folder;
-    code = find_or_make(folder, name, &known, flags, &segment, err);
+    code = queue_named_open(name, options, flags, &segment, &made, err);
     if (code < 0)
         return code;
     code = queue_of(segment, queue_out);

@@ -29,6 +29,12 @@ int queue_append_commit(weir_lease *lease, int fd, const struct iovec *parts,
                         unsigned count, weir_error *err);
 void queue_append_close(weir_queue *queue, int fd, unsigned file);
 
+/* By its name, for who enters it by himself: as weir_queue_open_named.
+ * *made_out: it was not there. */
+int queue_named_open(const char *name, const weir_queue_options *options,
+                     unsigned flags, struct segment **out, bool *made_out,
+                     weir_error *err);
+
 int queue_known_options(const weir_queue_options *options,
                         weir_queue_options *known, weir_error *err);
 

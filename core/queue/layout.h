@@ -28,7 +28,7 @@
 #include "shm/shm.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x315765697253656d) /* changes with version */
-enum { SEGMENT_VERSION = 4, CACHE_LINE = 64 };
+enum { SEGMENT_VERSION = 5, CACHE_LINE = 64 };
 
 /* ------------------------------------------------------------- a slot ---- */
 
@@ -202,6 +202,8 @@ struct member_head {
     _Atomic uint32_t punch;   /* chunk whose pages are going */
     _Atomic uint32_t tries;   /* starts since the last commit (source, flush) */
     _Atomic int64_t limit_ns; /* what the item in hand may take; 0: no limit */
+    _Atomic uint64_t beat;    /* raised by signs of life of the task */
+    _Atomic uint64_t overdue; /* turn + 1 that takes too long; 0: none */
     _Atomic uint32_t sink;    /* sink + 1 whose lock this member is to hold */
     _Atomic uint64_t sink_length; /* committed length once txn says so */
 

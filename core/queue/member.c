@@ -38,6 +38,7 @@ static int bind_member(struct segment *segment, unsigned number,
     atomic_store(&head->bell, 0);
     atomic_store(&head->bell_bytes, 0);
     atomic_store(&head->limit_ns, 0);
+    atomic_store(&head->overdue, 0);
     atomic_store(&head->park, PARK_NONE);
     atomic_store(&head->pid, (int32_t)syscall(SYS_gettid));
     atomic_store(&head->state, MEMBER_LIVE);
@@ -185,6 +186,29 @@ bool member_stopping(const struct member *member)
                                 memory_order_relaxed) != 0;
 }
 
+void member_beat(struct member *member)
+{
+    _Atomic uint64_t *beat = &member->head->beat;
+
+    atomic_store_explicit(beat,
+                          atomic_load_explicit(beat, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+void member_set_overdue(struct segment *segment, unsigned number, uint64_t turn)
+{
+    if (number < segment->member_count)
+        atomic_store(&member_at(segment, number)->overdue, turn + 1);
+}
+
+bool member_overdue(const struct member *member)
+{
+    const struct member_head *head = member->head;
+
+    return atomic_load_explicit(&head->overdue, memory_order_relaxed) ==
+           atomic_load_explicit(&head->turn, memory_order_relaxed) + 1;
+}
+
 /* --------------------------------------------------------------- samples ----
  */
 
@@ -214,6 +238,7 @@ void member_sample(const struct segment *segment, unsigned number,
     out->blocked_ns = atomic_load(&head->blocked_ns);
     out->tries = atomic_load(&head->tries);
     out->limit_ns = atomic_load(&head->limit_ns);
+    out->beat = atomic_load_explicit(&head->beat, memory_order_relaxed);
 }
 
 static void add(_Atomic uint64_t *word, uint64_t more)

@@ -44,8 +44,11 @@ enum cause {
     CAUSE_ERROR,  /* the task said so */
     CAUSE_EXIT,   /* code: status */
     CAUSE_SIGNAL, /* code: signal, from outside or of its own making */
-    CAUSE_LIMIT,  /* our kill: the time limit */
+    CAUSE_LIMIT,  /* our kill: the time limit; code: enum limit_code */
+    CAUSE_MEMORY, /* our kill: too much memory; code: MiB that it had */
 };
+
+enum limit_code { LIMIT_TIME, LIMIT_SILENT };
 
 /* ------------------------------------------------------------ segment ---- */
 
@@ -141,6 +144,13 @@ struct segment *member_segment(const struct member *member);
 void member_cancel(struct segment *segment, unsigned number, bool cancel);
 bool member_canceled(const struct member *member);
 bool member_stopping(const struct member *member);
+
+/* A sign of life of what the member does in this turn. */
+void member_beat(struct member *member);
+/* The turn of this number takes longer than it should; it is told so. */
+void member_set_overdue(struct segment *segment, unsigned number,
+                        uint64_t turn);
+bool member_overdue(const struct member *member);
 
 /* --- one item, as its holder sees it --- */
 
@@ -388,6 +398,18 @@ struct recovered {
 };
 int member_recover(struct segment *segment, unsigned number, enum cause cause,
                    int code, struct recovered *out);
+/*
+ * member_commit_for - commit in the name of a member that is dead, because what
+ * it had leased was settled by a commit in another segment
+ * @done: what its book's `done` is to be; the first inputs that it leased and
+ *        did not commit, as many as are missing to it, become done
+ *
+ * Before member_recover, which does what follows from it; by the same process.
+ * May be run again from the start at any point. If it had nothing staged no
+ * lock is taken: what is changed is the dead one's. WEIR_EBROKEN: it had leased
+ * fewer.
+ */
+int member_commit_for(struct segment *segment, unsigned number, uint64_t done);
 /* Once a second: wakes who sleeps beside work, ends marks and claims that a
  * stopped process holds. Returns members woken, or a code. When a lock was not
  * to be had, *holder_out is the thread that holds it (else 0). */
@@ -407,6 +429,7 @@ struct member_sample {
     uint64_t busy_ns, starved_ns, blocked_ns;
     unsigned tries;
     int64_t limit_ns; /* of the item in hand; 0: none */
+    uint64_t beat;    /* raised by a sign of life of the task */
 };
 void member_sample(const struct segment *segment, unsigned number,
                    struct member_sample *out);

@@ -145,6 +145,67 @@ done:
     return 0;
 }
 
+/* ------------------------------------------------- settled elsewhere ---- */
+
+/* The inputs that are leased or done, the first first: in the order in which
+ * they were leased. Returns how many of @count became DONE, or are. */
+static uint64_t mark_done(struct segment *segment, unsigned number,
+                          uint64_t count)
+{
+    const struct member_head *head = member_at(segment, number);
+    const _Atomic uint64_t *in = member_refs(segment, number, REFS_IN);
+    unsigned in_count = atomic_load(&head->in_count);
+    uint64_t marked = 0;
+
+    for (unsigned i = 0; i < in_count && i < MEMBER_REFS && marked < count;
+         i++) {
+        struct slot *slot = segment_slot(segment, atomic_load(&in[i]));
+
+        if (slot == NULL || (!slot_is(slot, SLOT_LEASED, number) &&
+                             !slot_is(slot, SLOT_DONE, number)))
+            continue;
+        slot_set(slot, word_of(SLOT_DONE, number));
+        WEIR_POINT("queue.elsewhere.done");
+        marked++;
+    }
+    return marked;
+}
+
+/* TXN is OPEN still: what was staged beside the inputs goes, as at any death.
+ * Who dies before the store of TXN has marked some; they are counted again. */
+int member_commit_for(struct segment *segment, unsigned number, uint64_t done)
+{
+    struct member_head *head;
+    uint32_t txn;
+    unsigned book;
+    int code;
+
+    if (number >= segment->member_count)
+        return WEIR_EINVAL;
+    head = member_at(segment, number);
+    txn = atomic_load(&head->txn);
+    book = txn_book(txn);
+    if (head->books[book].done == done)
+        return 0; /* it came to its own commit */
+    if (head->books[book].done > done || txn_state(txn) != TXN_OPEN ||
+        atomic_load(&head->out_count) > MEMBER_REFS)
+        return segment_damaged(segment);
+    code = slots_free(segment, member_refs(segment, number, REFS_OUT),
+                      atomic_load(&head->out_count), SLOT_STAGED, number);
+    if (code < 0)
+        return code;
+    if (mark_done(segment, number, done - head->books[book].done) !=
+        done - head->books[book].done)
+        return segment_damaged(segment);
+    head->books[1 - book] = head->books[book];
+    head->books[1 - book].done = done;
+    head->books[1 - book].renames = 0;
+    head->books[1 - book].part = 0;
+    atomic_store(&head->txn, txn_of(TXN_COMMITTED, 1 - book));
+    WEIR_POINT("queue.elsewhere.committed");
+    return 0;
+}
+
 /* --------------------------------------------------------------- sweep ---- */
 
 bool segment_sleepers(const struct segment *segment)

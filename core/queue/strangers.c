@@ -343,6 +343,24 @@ static int enter(struct segment *segment, unsigned number, struct member **out)
     return code;
 }
 
+int strangers_inherit(struct segment *segment, unsigned number,
+                      struct member **out)
+{
+    struct lives *lives = segment->lives;
+    int code;
+
+    if (number >= segment->member_count)
+        return WEIR_EINVAL;
+    pthread_mutex_lock(&lives->lock);
+    set_mine(lives, number, true);
+    code = bury(segment, number);
+    WEIR_POINT("strangers.inherit");
+    if (code >= 0)
+        code = member_enter(segment, number, out);
+    pthread_mutex_unlock(&lives->lock);
+    return code;
+}
+
 int stranger_enter_any(struct segment *segment, unsigned from,
                        struct member **out)
 {

@@ -51,6 +51,20 @@ int strangers_create(const struct segment_plan *plan, int fd,
  * damaged; WEIR_EPROCESS: of another pid namespace. The sentence begins with
  * what is wrong, the file's name comes before it. */
 int strangers_attach(int fd, struct segment **out, weir_error *err);
+/*
+ * INHERITED ENTRIES. An entry may be had by several processes after each other
+ * in the name of one that lives longer: that one enters it, and forgets the
+ * member; each of the others keeps a copy of that one's segment_fd (the same
+ * open file description: so the token stays taken while any of them lives), and
+ * has a segment of its own, attached by a description of its own. After the
+ * death of one its successor inherits the entry: as long as the token is taken,
+ * nobody else recovers it.
+ *
+ *   a successor dies in here   the next one does the same again
+ *   all of them die            the token is free: recovered by strangers
+ */
+int strangers_inherit(struct segment *segment, unsigned number,
+                      struct member **out);
 /* Recovers members that died; returns how many, or WEIR_EBROKEN. Also sweeps
  * when a second has passed since this process did. */
 int strangers_look(struct segment *segment);

@@ -35,6 +35,7 @@ enum wait_class backoff_class(enum cause cause)
         return WAIT_TIMEOUT;
     case CAUSE_EXIT:
     case CAUSE_SIGNAL:
+    case CAUSE_MEMORY:
         return WAIT_CRASH;
     default:
         return WAIT_ERROR;

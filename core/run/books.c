@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "run/failure.h"
-#include "run/supervisor.h"
+#include "run/gate.h"
 
 #define LOCK_NS (1 * NS_PER_S)
 
@@ -67,6 +67,16 @@ static void add_stage(struct supervisor *sup, unsigned number)
     sup->report->failed += out->failed;
 }
 
+static void add_gate(struct supervisor *sup, const struct gate *gate,
+                     struct run_gate *out)
+{
+    const struct book *book = member_book(sup->segment, gate->member);
+
+    out->moved = gate_moved(gate, book);
+    out->failed = book->failed;
+    sup->report->failed += book->failed;
+}
+
 static void balance_is_off(struct supervisor *sup, const char *name,
                            uint64_t came, uint64_t settled)
 {
@@ -75,6 +85,24 @@ static void balance_is_off(struct supervisor *sup, const char *name,
                     " items came and %" PRIu64
                     " are settled or left; please report this",
                     name, came, settled);
+}
+
+/* What came in was given; what went out was taken. */
+static void balance_gate(struct supervisor *sup, const struct gate *gate,
+                         uint64_t *given, uint64_t *taken)
+{
+    const struct book *book = member_book(sup->segment, gate->member);
+    uint64_t came = 0, left = 0;
+
+    if (gate->in) {
+        *given += book->emitted;
+        return;
+    }
+    count_queue(sup, gate->number, &came, &left);
+    *taken += came;
+    if (came != book->done + book->failed + left)
+        balance_is_off(sup, gate->queue->name, came,
+                       book->done + book->failed + left);
 }
 
 static void balance(struct supervisor *sup)
@@ -91,6 +119,8 @@ static void balance(struct supervisor *sup)
         if (taken != done + left)
             balance_is_off(sup, "stdout", taken, done + left);
     }
+    for (unsigned i = 0; i < sup->gate_count; i++)
+        balance_gate(sup, &sup->gates[i], &given, &taken);
     for (size_t i = 0; i < sup->report->stages.count; i++) {
         const struct run_stage *stage = &sup->report->stages.at[i];
         uint64_t settled = stage->done + stage->failed + stage->skipped +
@@ -151,6 +181,8 @@ void books_close(struct supervisor *sup)
         add_stage(sup, i);
     if (sup->plan.input != PLAN_NONE)
         report->failed += member_book(sup->segment, sup->plan.reader)->failed;
+    for (unsigned i = 0; i < sup->gate_count; i++)
+        add_gate(sup, &sup->gates[i], &report->gates.at[i]);
     if (!segment_broken(sup->segment)) {
         read_failures(sup);
         balance(sup);

@@ -25,7 +25,12 @@ struct death death_of(pid_t pid)
 
 char *death_words(char *out, size_t room, const struct death *death)
 {
-    if (death->cause == CAUSE_LIMIT)
+    if (death->cause == CAUSE_MEMORY)
+        snprintf(out, room, "was killed at its memory limit, with %d MiB",
+                 death->code);
+    else if (death->cause == CAUSE_LIMIT && death->code == LIMIT_SILENT)
+        snprintf(out, room, "was killed for want of a sign of life");
+    else if (death->cause == CAUSE_LIMIT)
         snprintf(out, room, "was killed at its time limit");
     else if (death->cause == CAUSE_SIGNAL)
         snprintf(out, room, "was killed by %s", text_signal(death->code));

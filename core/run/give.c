@@ -121,11 +121,12 @@ bool give_is_much(const struct host *host)
 
 /* ----------------------------------------------------------- one more ---- */
 
-/* A sum, so that the order does not count. */
-static uint64_t digest_of(const struct record *record)
+uint64_t give_digest(const struct host *host, const struct record *record)
 {
     const void *data = record->pass ? record->of->data : record->data;
 
+    if (!host->post->digests || record->output == OUTPUT_KEPT)
+        return 0;
     return hash_mix(hash_bytes(data, record->size, 0),
                     (uint64_t)(record->output + 1));
 }
@@ -143,8 +144,7 @@ static int note(struct host *host, const struct record *record)
             host->dropped++;
         else
             host->given++;
-    if (host->post->digests && record->output != OUTPUT_KEPT)
-        host->digest += digest_of(record);
+    host->digest += give_digest(host, record);
     host->seen++;
     host->attrs_used = true;
     return 0;

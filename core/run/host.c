@@ -162,6 +162,7 @@ static int host_emit(weir_call *call, unsigned output, const void *data,
     if (data == NULL && size > 0)
         return WEIR_EINVAL;
     host_of(call)->cursor_set = false;
+    member_beat(host_of(call)->member);
     return give_emit(host_of(call), output, data, size);
 }
 
@@ -169,6 +170,7 @@ static int host_reserve(weir_call *call, unsigned output, size_t room,
                         void **data_out)
 {
     host_of(call)->cursor_set = false;
+    member_beat(host_of(call)->member);
     return give_reserve(host_of(call), output, room, data_out);
 }
 
@@ -179,6 +181,7 @@ static int host_submit(weir_call *call, size_t size)
 
 static int host_pass(weir_call *call, unsigned output)
 {
+    member_beat(host_of(call)->member);
     return give_pass(host_of(call), output);
 }
 
@@ -290,6 +293,16 @@ static void host_log(weir_call *call, int level, const char *format,
                   args);
 }
 
+static void host_heartbeat(weir_call *call)
+{
+    member_beat(host_of(call)->member);
+}
+
+static bool host_overdue(weir_call *call)
+{
+    return member_overdue(host_of(call)->member);
+}
+
 const struct weir_table host_table = {
     .size = sizeof host_table,
     .params = host_params,
@@ -314,4 +327,6 @@ const struct weir_table host_table = {
     .expand = host_expand,
     .stopping = host_stopping,
     .log = host_log,
+    .heartbeat = host_heartbeat,
+    .overdue = host_overdue,
 };

@@ -178,6 +178,9 @@ int give_failed(struct host *host);
 int give_kept(struct host *host, bool whole, const void *attrs, size_t size);
 /* The same, without bytes and without waiting, of a source. */
 int give_kept_source(struct host *host, const void *attrs, size_t size);
+/* What a record adds to host->digest, a sum, so that the order does not count;
+ * 0 where it is not wanted. */
+uint64_t give_digest(const struct host *host, const struct record *record);
 /* All records are staged: waits for room. */
 int give_stage_all(struct host *host);
 /* The same for what becomes of one that failed, when it found no room. */

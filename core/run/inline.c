@@ -279,8 +279,17 @@ int run_inline(const struct run_options *options, struct job *job,
         .report = report,
         .input = { .fd = options->input, .as = job->stdin_as },
     };
+    const struct job_queue *known = job_known(job);
     int64_t start = clock_now();
-    int code = run_report_init(report, job);
+    int code;
+
+    if (known != NULL)
+        return error_set(err, WEIR_EINVAL,
+                         "queue '%s' has the name '%s', and --inline lets "
+                         "nobody in: take 'name' away, and read standard input "
+                         "or write standard output",
+                         known->name, known->known);
+    code = run_report_init(report, job);
 
     if (code == 0 && !prepare(&all, bound))
         code = WEIR_ENOMEM;

@@ -21,6 +21,8 @@ const char *kept_class(enum cause cause)
         return KEPT_LIMIT;
     case CAUSE_ERROR:
         return KEPT_AGAIN;
+    case CAUSE_MEMORY:
+        return KEPT_CRASH;
     default:
         return KEPT_LOST;
     }

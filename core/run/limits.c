@@ -4,7 +4,9 @@
  *
  * No worker reads a clock for its limit: its turn number is looked at, a
  * sixteenth of the limit apart. One that stands still, while the worker waits
- * for nothing, is the same attempt all the time.
+ * for nothing, is the same attempt all the time. The same holds for its number
+ * of signs of life, where the stage has a `heartbeat`; and past the soft limit
+ * the turn's number is written back to it, and means nothing for the next one.
  */
 #include "config.h"
 
@@ -19,43 +21,74 @@
 #define SWEEP_NS (1 * NS_PER_S)
 enum { PARTS = 16, HOLDER_SEEN = 3 };
 
-static void strike(struct supervisor *sup, struct seat *seat, int64_t limit_ns)
+static void strike(struct supervisor *sup, struct seat *seat, int64_t limit_ns,
+                   enum limit_code code)
 {
     int64_t grace = limit_ns < GRACE_NS ? limit_ns : GRACE_NS;
 
     seat->struck = true;
+    seat->verdict = (struct death){ CAUSE_LIMIT, code };
     seat->kill_ns = sup->now +
                     (grace > GRACE_LEAST_NS ? grace : GRACE_LEAST_NS);
     kill(-seat->pid, SIGTERM);
     kill(-seat->pid, SIGCONT); /* a stopped one would not see it */
 }
 
+static int64_t watch_struck(struct supervisor *sup, struct seat *seat)
+{
+    if (!seat->killed && sup->now >= seat->kill_ns) {
+        seat->killed = true;
+        kill(-seat->pid, SIGKILL);
+    }
+    return seat->killed ? FOREVER : seat->kill_ns;
+}
+
+/* What is new of it: another turn, or a sign of life in this one. */
+static void look(struct supervisor *sup, struct seat *seat,
+                 const struct member_sample *sample)
+{
+    if (sample->turn != seat->turn || sample->waiting != WAITING_NOT ||
+        !seat->ready) {
+        seat->turn = sample->turn;
+        seat->turn_since = seat->beat_since = sup->now;
+        seat->told = false;
+    }
+    if (sample->beat != seat->beat)
+        seat->beat_since = sup->now;
+    seat->beat = sample->beat;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Returns when this seat is to be looked at again. */
 static int64_t watch_seat(struct supervisor *sup, struct seat *seat)
 {
-    int64_t limit = sup->stages[seat->stage].job->timeout_ns;
+    const struct job_stage *job = sup->stages[seat->stage].job;
+    int64_t shortest = least(job->heartbeat_ns,
+                             least(job->soft_ns, job->timeout_ns));
     struct member_sample sample;
 
-    if (seat->struck) {
-        if (!seat->killed && sup->now >= seat->kill_ns) {
-            seat->killed = true;
-            kill(-seat->pid, SIGKILL);
-        }
-        return seat->killed ? FOREVER : seat->kill_ns;
-    }
+    if (seat->struck)
+        return watch_struck(sup, seat);
     member_sample(sup->segment, seat->member, &sample);
-    if (sample.turn != seat->turn || sample.waiting != WAITING_NOT ||
-        !seat->ready) {
-        seat->turn = sample.turn;
-        seat->turn_since = sup->now;
-    }
-    if (limit == FOREVER || !seat->ready)
+    look(sup, seat, &sample);
+    if (shortest == FOREVER || !seat->ready)
         return FOREVER;
-    if (sup->now - seat->turn_since >= limit) {
-        strike(sup, seat, limit);
-        return seat->kill_ns;
+    if (sup->now - seat->turn_since >= job->soft_ns && !seat->told) {
+        seat->told = true;
+        member_set_overdue(sup->segment, seat->member, seat->turn);
     }
-    return sample.waiting == WAITING_NOT ? sup->now + limit / PARTS : FOREVER;
+    if (sup->now - seat->turn_since >= job->timeout_ns)
+        strike(sup, seat, job->timeout_ns, LIMIT_TIME);
+    else if (sup->now - seat->beat_since >= job->heartbeat_ns)
+        strike(sup, seat, job->heartbeat_ns, LIMIT_SILENT);
+    if (seat->struck)
+        return seat->kill_ns;
+    return sample.waiting == WAITING_NOT ? sup->now + shortest / PARTS
+                                         : FOREVER;
 }
 
 int64_t limits_watch(struct supervisor *sup)
@@ -79,6 +112,7 @@ void limits_shift(struct supervisor *sup, int64_t ns)
         sup->deadline_ns += ns;
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         sup->seats[i].turn_since += ns;
+        sup->seats[i].beat_since += ns;
         sup->seats[i].kill_ns += ns;
         sup->seats[i].started_ns += ns;
         if (sup->seats[i].due_ns > 0)
@@ -93,7 +127,7 @@ static bool is_ours(const struct supervisor *sup, pid_t pid)
             return true;
     return pid == sup->reader.pid || pid == sup->writer.pid ||
            pid == sup->keeper.pid || pid == sup->feeder.pid ||
-           pid == sup->journal.pid;
+           pid == sup->journal.pid || gates_have(sup, pid);
 }
 
 /* Who was stopped while it held a lock holds up everybody: it goes on, or it

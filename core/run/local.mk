@@ -10,6 +10,8 @@ libweir_internal_la_SOURCES += \
 	%D%/failure.c %D%/failure.h \
 	%D%/feeder.c \
 	%D%/files.c \
+	%D%/gate.c %D%/gate.h \
+	%D%/gates.c \
 	%D%/give.c \
 	%D%/halt.c %D%/halt.h \
 	%D%/halt_rule.c \
@@ -27,6 +29,7 @@ libweir_internal_la_SOURCES += \
 	%D%/kept.c %D%/kept.h \
 	%D%/journal.c \
 	%D%/limits.c \
+	%D%/memory.c \
 	%D%/news.c %D%/news.h \
 	%D%/order.c \
 	%D%/plan.c %D%/plan.h \

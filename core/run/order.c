@@ -42,6 +42,7 @@ static void take_back(struct host *host, struct record **records_out,
     for (size_t i = 0; i < *count_out; i++) {
         const post_places *places = room_places(host, (*records_out)[i].output);
 
+        host->digest -= give_digest(host, &(*records_out)[i]);
         for (size_t k = 0; k < places->count; k++)
             if (places->at[k] == POST_DROP)
                 host->dropped--;

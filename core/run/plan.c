@@ -133,7 +133,10 @@ static int number_members(struct plan *plan)
     plan->reader = plan->workers;
     plan->writer = plan->workers + 1;
     plan->reporter = plan->workers + 2;
-    plan->members = plan->workers + 3;
+    plan->gate = plan->workers + 3;
+    for (size_t i = 0; i < job->queues.count; i++)
+        plan->gates += job->queues.at[i].known != NULL;
+    plan->members = plan->gate + plan->gates;
     if (plan->sinks == 0)
         plan->sinks = 1;
     return 0;
@@ -207,7 +210,7 @@ int plan_init(struct plan *plan, const struct job *job, int input,
     if (plan->members > MEMBERS_MOST)
         return error_set(err, WEIR_EINVAL,
                          "the job has %u workers; a run has at most %d",
-                         plan->workers, MEMBERS_MOST - 3);
+                         plan->workers, MEMBERS_MOST - 3 - (int)plan->gates);
     return 0;
 }
 

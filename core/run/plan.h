@@ -24,6 +24,8 @@ struct plan {
     unsigned reader, writer, reporter, members; /* member numbers; how many */
     unsigned keeper, feeder; /* with plan_keep; else no member has it */
     bool replays, digests;
+    unsigned gate, gates; /* the first gate's; how many: one for each queue
+                           * that has a name, in their order in the job */
     unsigned sinks;
     bool journaled;
 };

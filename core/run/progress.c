@@ -344,6 +344,7 @@ void progress_status(struct supervisor *sup)
             line(sup, tallies);
         for (unsigned i = 0; i < sup->plan.workers; i++)
             status_worker(sup, i);
+        gates_status(sup);
     }
     progress_flush(sup);
 }

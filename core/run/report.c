@@ -25,6 +25,18 @@ int run_report_init(struct run_report *report, const struct job *job)
         stage->workers = from->workers;
         stage->source = from->from.count == 0;
     }
+    for (size_t i = 0; i < job->queues.count; i++) {
+        const struct job_queue *from = &job->queues.at[i];
+        struct run_gate *gate = from->known != NULL ? VEC_ADD(&report->gates)
+                                                    : NULL;
+
+        if (from->known != NULL && gate == NULL)
+            return WEIR_ENOMEM;
+        if (gate != NULL)
+            *gate = (struct run_gate){ .queue = from->name,
+                                       .known = from->known,
+                                       .in = from->consumer != JOB_NONE };
+    }
     return 0;
 }
 
@@ -53,6 +65,7 @@ void run_report_done(struct run_report *report)
     }
     VEC_DONE(&report->failures);
     VEC_DONE(&report->stages);
+    VEC_DONE(&report->gates);
     free(report->job);
     free(report->why);
     *report = (struct run_report){ .status = 0 };
@@ -74,8 +87,11 @@ static struct colours colours_of(bool colour)
 
 static const char *stage_name(const struct run_report *report, unsigned stage)
 {
-    return stage < report->stages.count ? report->stages.at[stage].name
-                                        : "stdin";
+    size_t gate = stage - report->stages.count;
+
+    if (stage < report->stages.count)
+        return report->stages.at[stage].name;
+    return gate < report->gates.count ? report->gates.at[gate].queue : "stdin";
 }
 
 static void add_failure(const struct run_report *report, struct buf *out,
@@ -142,6 +158,20 @@ static void add_stage(struct buf *out, const struct run_stage *stage, int width,
         buf_printf(out, ", tried again %s", count(a, stage->retried));
     if (stage->deaths > 0)
         buf_printf(out, ", workers lost %s", count(a, stage->deaths));
+    buf_char(out, '\n');
+}
+
+static void add_gate(struct buf *out, const struct run_gate *gate, int width,
+                     struct colours c)
+{
+    char text[32];
+
+    buf_printf(out, "  %s%-*s%s  %s %s %s '%s'", c.bold, width, gate->queue,
+               c.end, gate->in ? "took" : "gave", count(text, gate->moved),
+               gate->in ? "from" : "to", gate->known);
+    if (gate->failed > 0)
+        buf_printf(out, ", %sfailed %s%s", c.red, count(text, gate->failed),
+                   c.end);
     buf_char(out, '\n');
 }
 
@@ -243,6 +273,8 @@ int run_report_text(const struct run_report *report, struct buf *out,
             width = (int)strlen(report->stages.at[i].name);
     for (size_t i = 0; i < report->stages.count; i++)
         add_stage(out, &report->stages.at[i], width, c);
+    for (size_t i = 0; i < report->gates.count; i++)
+        add_gate(out, &report->gates.at[i], width, c);
     add_slowest(report, out);
     return out->failed ? WEIR_ENOMEM : 0;
 }
@@ -269,6 +301,17 @@ static void json_stage(struct json *json, const struct run_stage *stage)
     json_int(json, "starved_ns", stage->starved_ns);
     json_int(json, "blocked_ns", stage->blocked_ns);
     json_int(json, "memory_bytes", stage->memory_bytes);
+    json_object_end(json);
+}
+
+static void json_gate(struct json *json, const struct run_gate *gate)
+{
+    json_object(json, NULL);
+    json_text(json, "queue", gate->queue);
+    json_text(json, "name", gate->known);
+    json_text(json, "direction", gate->in ? "in" : "out");
+    json_uint(json, "moved", gate->moved);
+    json_uint(json, "failed", gate->failed);
     json_object_end(json);
 }
 
@@ -309,6 +352,12 @@ int run_report_json(const struct run_report *report, struct buf *out)
     for (size_t i = 0; i < report->stages.count; i++)
         json_stage(&json, &report->stages.at[i]);
     json_array_end(&json);
+    if (report->gates.count > 0) {
+        json_array(&json, "gates");
+        for (size_t i = 0; i < report->gates.count; i++)
+            json_gate(&json, &report->gates.at[i]);
+        json_array_end(&json);
+    }
     json_array(&json, "failures");
     for (size_t i = 0; i < report->failures.count; i++)
         json_failure(&json, report, &report->failures.at[i]);
@@ -348,8 +397,15 @@ int run_plan_text(const struct job *job, struct buf *out)
         plan_places(job, stage, out);
         buf_char(out, '\n');
     }
-    for (size_t i = 0; i < job->queues.count; i++)
-        bytes += job->queues.at[i].bytes;
+    for (size_t i = 0; i < job->queues.count; i++) {
+        const struct job_queue *queue = &job->queues.at[i];
+
+        bytes += queue->bytes;
+        if (queue->known != NULL)
+            buf_printf(out, "  %s: %s the queue named '%s'\n", queue->name,
+                       queue->consumer != JOB_NONE ? "from" : "to",
+                       queue->known);
+    }
     buf_printf(out, "  queues: %zu, at most %s of items\n", job->queues.count,
                text_from_size(text, bytes));
     return out->failed ? WEIR_ENOMEM : 0;

@@ -67,7 +67,7 @@ enum { RUN_FAILURES_KEPT = 1000 }; /* in full; all are counted */
 
 /* An item that failed for good. */
 struct run_failure {
-    unsigned stage;
+    unsigned stage;      /* from their count on: of gates */
     uint64_t root, path; /* its id */
     char *name;          /* attribute `path`; NULL: it has none */
     char *start;         /* its first bytes, escaped */
@@ -91,8 +91,16 @@ struct run_stage {
     int64_t memory_bytes;                    /* most of one worker */
 };
 
+/* The books of a queue that has a name: what came in or went out by it. */
+struct run_gate {
+    const char *queue, *known; /* the job's */
+    bool in;
+    uint64_t moved, failed;
+};
+
 struct run_report {
     char *job;
+    VEC(struct run_gate) gates;
     VEC(struct run_stage) stages;
     VEC(struct run_failure) failures; /* at most RUN_FAILURES_KEPT */
     uint64_t done, failed; /* of all stages; failed: also of sources */

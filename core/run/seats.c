@@ -23,7 +23,7 @@
 
 #include "process/process.h"
 #include "run/backoff.h"
-#include "run/supervisor.h"
+#include "run/gate.h"
 
 enum {
     CLOSED_MOST = 3,   /* deaths in a row before the task was open */
@@ -120,6 +120,8 @@ static bool filled_by_anyone(const struct supervisor *sup, unsigned queue)
         return true;
     if ((int)queue == sup->plan.input)
         return !sup->reader.ended;
+    if (gates_fill(sup, queue))
+        return true;
     for (unsigned i = 0; i < sup->job->stages.count; i++)
         if (!sup->stages[i].ended && plan_fills(&sup->plan, i, queue))
             return true;
@@ -261,10 +263,10 @@ static void forked(struct supervisor *sup, struct seat *seat, pid_t pid,
     seat->state = SEAT_LIVE;
     seat->pid = pid;
     seat->pidfd = pidfd;
-    seat->started_ns = seat->turn_since = sup->now;
+    seat->started_ns = seat->turn_since = seat->beat_since = sup->now;
     seat->settled = settled_by(sup, seat->member);
     seat->refused = 0;
-    seat->struck = seat->killed = false;
+    seat->struck = seat->killed = seat->told = false;
     if (supervisor_watch(sup, pidfd, WATCH_SEAT, seat->member) < 0)
         supervisor_fail(sup, "no descriptors left for a worker");
 }
@@ -383,7 +385,7 @@ void seats_died(struct supervisor *sup, unsigned member)
     supervisor_hear_news(sup);
     death = death_of(seat->pid);
     if (seat->struck)
-        death.cause = CAUSE_LIMIT;
+        death = seat->verdict;
     member_sample(sup->segment, member, &sample);
     recover(sup, member, &death);
     supervisor_unwatch(sup, seat->pidfd);
@@ -412,7 +414,8 @@ static void wait_dead(int pidfd)
 static void clear_orphans(struct supervisor *sup)
 {
     int64_t deadline = clock_deadline(GONE_MS * NS_PER_MS);
-    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 5, sizeof *spare);
+    CLEANUP_FREE pid_t *spare = calloc(sup->spare.count + 5 + sup->gate_count,
+                                       sizeof *spare);
     size_t count = 0;
 
     if (spare == NULL)
@@ -424,6 +427,8 @@ static void clear_orphans(struct supervisor *sup)
     spare[count++] = sup->keeper.pid;
     spare[count++] = sup->feeder.pid;
     spare[count++] = sup->journal.pid;
+    for (unsigned i = 0; i < sup->gate_count; i++)
+        spare[count++] = sup->gates[i].pid;
     while (fork_clear_strays(spare, count) > 0 && clock_left(deadline) > 0)
         poll(NULL, 0, 1);
 }

@@ -74,6 +74,7 @@ void stop_sources(struct supervisor *sup)
     sup->stops++;
     (void)!write(sup->stop_fd, &one, sizeof one);
     segment_stop_sources(sup->segment);
+    gates_stop(sup, false);
 }
 
 /* How many items are in hand, and how long the oldest has been. */
@@ -121,6 +122,7 @@ void stop_at_once(struct supervisor *sup)
     for (unsigned i = 0; i < sup->plan.members; i++)
         if (i != sup->plan.keeper) /* it keeps what fails up to the end */
             member_cancel(sup->segment, i, true);
+    gates_stop(sup, true);
     seats_signal(sup, SIGTERM);
     seats_signal(sup, SIGCONT);
     sup->end_ns = sup->now + END_GRACE_NS;
@@ -148,11 +150,13 @@ static void suspend(struct supervisor *sup)
     progress_clear(sup);
     seats_signal(sup, SIGSTOP);
     ends_signal(sup, SIGSTOP);
+    gates_signal(sup, SIGSTOP);
     raise(SIGSTOP);
     sup->now = clock_now();
     limits_shift(sup, sup->now - before);
     seats_signal(sup, SIGCONT);
     ends_signal(sup, SIGCONT);
+    gates_signal(sup, SIGCONT);
 }
 
 void stop_hear(struct supervisor *sup)

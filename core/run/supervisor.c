@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "run/supervisor.h"
+#include "run/gate.h"
 
 #define ROUND_NS (1 * NS_PER_S)
 enum { EVENTS = 64, OPEN_FAILURES = 3 };
@@ -71,6 +71,10 @@ static const char *who(const struct supervisor *sup, unsigned member, char *out,
             snprintf(out, room, "%s.%u", stage->name, seat->index + 1);
         else
             snprintf(out, room, "%s", stage->name);
+    } else if (member >= sup->plan.gate &&
+               member < sup->plan.gate + sup->gate_count) {
+        snprintf(out, room, "%s",
+                 sup->gates[member - sup->plan.gate].queue->name);
     } else {
         snprintf(out, room, "%s",
                  member == sup->plan.reader   ? "stdin"
@@ -182,6 +186,9 @@ static void handle(struct supervisor *sup, uint64_t data)
     case WATCH_JOURNAL:
         journal_hear(sup);
         break;
+    case WATCH_GATE:
+        gates_died(sup, number);
+        break;
     }
 }
 
@@ -199,7 +206,9 @@ static int64_t do_what_is_due(struct supervisor *sup)
     seats_start_stages(sup);
     seats_close_queues(sup);
     next = sooner(seats_new_nursery(sup), seats_order(sup));
+    next = sooner(next, gates_start(sup));
     next = sooner(next, limits_watch(sup));
+    next = sooner(next, memory_watch(sup));
     next = sooner(next, halt_watch(sup));
     limits_sweep(sup);
     next = sooner(next, progress_note(sup));
@@ -214,7 +223,8 @@ static bool is_over(const struct supervisor *sup)
         return true;
     if (sup->end_ns != 0 && sup->now >= sup->end_ns)
         return true;
-    return seats_all_ended(sup) && sup->writer.ended && sup->keeper.ended;
+    return seats_all_ended(sup) && sup->writer.ended && sup->keeper.ended &&
+           gates_ended(sup);
 }
 
 static void loop(struct supervisor *sup)
@@ -293,6 +303,8 @@ static int start(struct supervisor *sup, weir_error *err)
     if (code == 0)
         code = plan_segment(&sup->plan, &sup->segment, err);
     if (code == 0)
+        code = gates_open(sup, err);
+    if (code == 0)
         code = seats_init(sup, err);
     if (code == 0)
         code = journal_restore(sup, err);
@@ -331,6 +343,7 @@ static void done(struct supervisor *sup)
     fd_close(&sup->own_input);
     fd_close(&sup->own_output);
     seats_done(sup);
+    gates_done(sup);
     segment_free(&sup->segment);
     plan_done(&sup->plan);
     VEC_DONE(&sup->spare);
@@ -387,6 +400,7 @@ int run_job(const struct run_options *options, struct job *job,
     seats_end(&sup);
     ends_end(&sup);
     keeper_end(&sup);
+    gates_end(&sup);
     if (code == 0)
         journal_last(&sup);
     if (code == 0)

@@ -9,12 +9,14 @@
  * seats.c       workers: ordered, forked, dead, replaced; stages: started,
  *               ended; queues: closed
  * limits.c      time limits, the sweep, what was seen when
+ * memory.c      what workers have of memory
  * halt.c        too many failures; the job's deadline
  * stop.c        signals: stop, stop now, suspend, tell
  * ends.c        the two processes that read stdin and write stdout
  * keeper.c      the two that keep failed items, and feed them anew
  * journal.c     the process that writes the journal
  * goes_on.c     a run that begins where another was
+ * gates.c       the processes at queues that have a name: gate.h
  * books.c       what came of it
  * progress.c    notes for people while it runs
  */
@@ -39,6 +41,12 @@ enum seat_state {
     SEAT_ENDED,   /* nobody will sit here any more */
 };
 
+/* How a process that is dead and not reaped ended. */
+struct death {
+    enum cause cause;
+    int code;
+};
+
 struct seat {
     unsigned member, stage, index;
     enum seat_state state;
@@ -56,7 +64,11 @@ struct seat {
     /* Time limit: the turn that was seen last, and since when it stands. */
     uint64_t turn;
     int64_t turn_since;
+    uint64_t beat; /* and the sign of life */
+    int64_t beat_since;
+    bool told; /* that it is overdue */
     bool struck;
+    struct death verdict; /* why: of our own kill */
     int64_t kill_ns;
     bool killed;
 };
@@ -78,6 +90,8 @@ struct end {
     int pidfd;
     bool ended;
 };
+
+struct gate; /* gate.h */
 
 struct supervisor {
     const struct run_options *options;
@@ -109,6 +123,8 @@ struct supervisor {
     unsigned keeper_deaths;    /* in a row, without progress */
     uint64_t feeder_done;
     unsigned feeder_deaths;
+    struct gate *gates;
+    unsigned gate_count;
 
     int epoll, signals, news_in, news_out, stop_fd, segment_fd;
     sigset_t mask_before;
@@ -118,7 +134,8 @@ struct supervisor {
     int64_t started_ns;
     int64_t now;
     int64_t swept_ns, noted_ns;
-    pid_t holder; /* a lock's, at the last sweep */
+    int64_t memory_ns; /* when workers' memory is measured again */
+    pid_t holder;      /* a lock's, at the last sweep */
     unsigned holder_seen;
 
     unsigned stops; /* how often it was told to stop */
@@ -141,7 +158,8 @@ enum watch {
     WATCH_NEWS,
     WATCH_SEAT,
     WATCH_END,
-    WATCH_JOURNAL
+    WATCH_JOURNAL,
+    WATCH_GATE,
 };
 /* WATCH_END */
 enum { END_READER, END_WRITER, END_KEEPER, END_FEEDER, END_JOURNAL };
@@ -175,17 +193,14 @@ const char *seats_task(const struct supervisor *sup, unsigned stage, char *out,
                        size_t room);
 
 /* --- death.c --- */
-/* How a process that is dead and not reaped ended. */
-struct death {
-    enum cause cause;
-    int code;
-};
 struct death death_of(pid_t pid);
 char *death_words(char *out, size_t room, const struct death *death);
 
 /* --- limits.c --- */
 /* Returns when it must be called again, absolute. */
 int64_t limits_watch(struct supervisor *sup);
+/* memory.c. The same. */
+int64_t memory_watch(struct supervisor *sup);
 void limits_shift(struct supervisor *sup, int64_t ns);
 void limits_sweep(struct supervisor *sup);
 
@@ -209,6 +224,23 @@ int ends_start(struct supervisor *sup, weir_error *err);
 void ends_died(struct supervisor *sup, struct end *end);
 void ends_signal(struct supervisor *sup, int signal);
 void ends_end(struct supervisor *sup);
+
+/* --- gates.c --- */
+/* Before anything starts: WEIR_ECLOSED and the like, with a sentence. */
+int gates_open(struct supervisor *sup, weir_error *err);
+/* Forks all that are due. Returns when the next one is, absolute. */
+int64_t gates_start(struct supervisor *sup);
+void gates_died(struct supervisor *sup, unsigned number);
+/* Whether others may still fill this queue of the segment. */
+bool gates_fill(const struct supervisor *sup, unsigned queue);
+bool gates_ended(const struct supervisor *sup);
+bool gates_have(const struct supervisor *sup, pid_t pid);
+void gates_signal(struct supervisor *sup, int signal);
+/* Nothing more comes in; @now: nothing goes out, either. */
+void gates_stop(struct supervisor *sup, bool now);
+void gates_end(struct supervisor *sup);
+void gates_done(struct supervisor *sup);
+void gates_status(struct supervisor *sup);
 
 /* --- reader.c, writer.c: in the two processes --- */
 struct end_place {

@@ -112,7 +112,8 @@ static void look_at_stages(struct torture *torture)
     }
 }
 
-/* One worker everywhere, no queue that several fill: then nothing overtakes. */
+/* One worker everywhere, or order is kept, and no queue that several fill: then
+ * nothing overtakes. */
 static bool is_ordered(const struct job *job)
 {
     unsigned sources = 0;
@@ -120,7 +121,8 @@ static bool is_ordered(const struct job *job)
     for (size_t i = 0; i < job->stages.count; i++) {
         const struct job_stage *stage = &job->stages.at[i];
 
-        if (stage->workers > 1 || stage->from.count > 1)
+        if ((stage->workers > 1 && !stage->keeps_order) ||
+            stage->from.count > 1)
             return false;
         sources += stage->from.count == 0;
     }

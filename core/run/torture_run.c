@@ -119,7 +119,8 @@ static void relax(struct job *job)
         struct job_stage *stage = &job->stages.at[i];
 
         stage->retries += TORTURE_KILLS + TORTURE_NURSERIES + 1;
-        stage->timeout_ns = FOREVER;
+        stage->timeout_ns = stage->soft_ns = stage->heartbeat_ns = FOREVER;
+        stage->memory = 0;
         memset(stage->waits, 0, sizeof stage->waits);
         stage->halt.failures = 0;
         stage->halt.share = 0;

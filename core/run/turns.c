@@ -109,7 +109,15 @@ static int fail_lost(struct worker *worker, struct item *item)
         break;
     case CAUSE_LIMIT:
         snprintf(host->why, sizeof host->why,
-                 "took longer than the time limit of the stage");
+                 item->cause_code == LIMIT_SILENT
+                     ? "gave no sign of life for longer than the heartbeat of "
+                       "the stage"
+                     : "took longer than the time limit of the stage");
+        break;
+    case CAUSE_MEMORY:
+        snprintf(host->why, sizeof host->why,
+                 "worker had %d MiB, more than the memory limit of the stage",
+                 item->cause_code);
         break;
     default:
         snprintf(host->why, sizeof host->why, "worker was lost");

@@ -26,6 +26,7 @@ cli_tests = \
 	%D%/run-inline.sh \
 	%D%/run-journal.sh \
 	%D%/run-limits.sh \
+	%D%/run-named.sh \
 	%D%/run-order.sh \
 	%D%/run-parts.sh \
 	%D%/run-refused.sh \

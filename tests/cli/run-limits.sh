@@ -51,4 +51,48 @@ exits 3 "a source that gives nothing more, and does not end"
 is "what it had given counts" "$(cat out)" one
 like "the words" err "its worker was killed at its time limit 2 times"
 
+# A task that says that it is well takes as long as it takes; who is silent does
+# not.
+cat >beat.yaml <<'YAML'
+weir: 1
+job: beat
+stages:
+  - { name: do, task: bad.do, from: stdin, to: stdout, workers: 2, retries: 0,
+      heartbeat: 2s }
+YAML
+printf 'beat 4000\nsleep\n' >input
+timeout -k 5 60 weir run --plugin-path plugins beat.yaml <input >out 2>err
+status=$?
+exits 1 "the silent one fails"
+is "the one that beats does not" "$(cat out)" 'beat 4000'
+like "the words" err 'gave no sign of life for longer than the heartbeat'
+
+cat >soft.yaml <<'YAML'
+weir: 1
+job: soft
+stages:
+  - { name: do, task: bad.do, from: stdin, to: stdout, workers: 1, retries: 0,
+      timeout: { soft: 100ms, hard: 50s } }
+YAML
+printf 'late\nlate\n' >input
+timeout -k 5 60 weir run --plugin-path plugins soft.yaml <input >out 2>err
+status=$?
+exits 0 "a task that asks whether it is overdue is told, each time anew"
+same "and can end by itself" out input
+
+cat >memory.yaml <<'YAML'
+weir: 1
+job: memory
+stages:
+  - { name: do, task: bad.do, from: stdin, to: stdout, workers: 2, retries: 1,
+      memory: 150 MiB }
+YAML
+printf 'eat 250\nx\ny\n' >input
+timeout -k 5 60 weir run --plugin-path plugins memory.yaml <input >out 2>err
+status=$?
+exits 1 "the item that takes too much fails"
+is "the others do not" "$(sort out | tr '\n' ' ')" 'x y '
+like "the words" err \
+    'worker had [0-9]+ MiB, more than the memory limit of the stage \(2 att'
+
 finish

@@ -70,6 +70,10 @@ else
 fi
 seq 500 >input
 
+sed 's/workers: 2 }/workers: 2, order: keep }/' job.yaml >order.yaml
+go --rounds=1 --seed=2 order.yaml
+exits 0 'in order, byte for byte, where order is kept'
+
 # What is not safe.
 job number 1
 go --rounds=3 --seed=1 job.yaml

@@ -108,6 +108,8 @@ struct weir_table {
     int (*expand)(weir_call *call, const char *text, char *out, size_t room);
     bool (*stopping)(weir_call *call);
     void (*log)(weir_call *call, int level, const char *format, va_list args);
+    void (*heartbeat)(weir_call *call);
+    bool (*overdue)(weir_call *call);
 };
 
 struct weir_call {
@@ -487,6 +489,32 @@ static inline int weir_expand(weir_call *call, const char *text, char *out,
 static inline bool weir_stopping(weir_call *call)
 {
     return call->table->stopping(call);
+}
+
+/**
+ * weir_heartbeat - say that this call takes long, and is well
+ *
+ * A job's `heartbeat` is the longest time without such a sign of life; each
+ * output is one, too. Cheap: in a loop it may be called each time. In a host
+ * that is older than this function, nothing.
+ */
+static inline void weir_heartbeat(weir_call *call)
+{
+    const struct weir_table *table = call->table;
+
+    if (table->size >= offsetof(struct weir_table, overdue) && table->heartbeat)
+        table->heartbeat(call);
+}
+
+/* weir_overdue - true when this call has taken longer than the soft limit of
+ * the job's `timeout`: what it can give up, it should, before the hard one ends
+ * its worker. False in a host that is older than this function. */
+static inline bool weir_overdue(weir_call *call)
+{
+    const struct weir_table *table = call->table;
+
+    return table->size >= sizeof *table && table->overdue &&
+           table->overdue(call);
 }
 
 /* weir_log - a line for the people who watch the run. */

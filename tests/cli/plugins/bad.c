@@ -15,6 +15,9 @@
  *   print           writes to stdout
  *   twins           reserves twice
  *   orphan          forks a child that leaves the group and sleeps
+ *   beat MS         gives signs of life so long, then the line
+ *   late            waits until it is overdue, then the line
+ *   eat MIB         takes so much memory and touches it, then sleeps
  *   slow MS         waits so long, then the line
  *   other N         N items, others in each attempt; dies in the first one
  */
@@ -212,6 +215,35 @@ static int do_slow(weir_call *call, const struct order *order)
     return weir_pass(call, 0);
 }
 
+static int do_beat(weir_call *call, const struct order *order)
+{
+    for (unsigned long ms = 0; ms < order->a; ms += 5) {
+        weir_heartbeat(call);
+        wait_ms(5);
+    }
+    return weir_pass(call, 0);
+}
+
+static int do_late(weir_call *call, const struct order *order)
+{
+    (void)order;
+    while (!weir_overdue(call))
+        wait_ms(5);
+    return weir_pass(call, 0);
+}
+
+static int do_eat(weir_call *call, const struct order *order)
+{
+    size_t size = order->a << 20;
+    volatile char *data = malloc(size);
+
+    (void)call;
+    for (size_t i = 0; data && i < size; i += 4096)
+        data[i] = 1;
+    for (;;)
+        pause();
+}
+
 static int do_other(weir_call *call, const struct order *order)
 {
     int code = emit_many(call, order->a, 0, 1000 * weir_attempt(call));
@@ -225,16 +257,29 @@ static const struct {
     const char *word;
     int (*run)(weir_call *call, const struct order *order);
 } orders[] = {
-    { "abort", do_abort },       { "die", do_die },
-    { "emit", do_emit },         { "end", do_end },
-    { "exit", do_exit },         { "fail", do_fail },
-    { "fatal", do_fatal },       { "nonsense", do_nonsense },
-    { "orphan", do_orphan },     { "other", do_other },
-    { "pass", do_pass },         { "permanent", do_permanent },
-    { "print", do_print },       { "skip", do_skip },
-    { "sleep", do_sleep },       { "slow", do_slow },
-    { "spin", do_spin },         { "stop", do_stop },
-    { "stubborn", do_stubborn }, { "twins", do_twins },
+    { "abort", do_abort },
+    { "beat", do_beat },
+    { "die", do_die },
+    { "eat", do_eat },
+    { "late", do_late },
+    { "emit", do_emit },
+    { "end", do_end },
+    { "exit", do_exit },
+    { "fail", do_fail },
+    { "fatal", do_fatal },
+    { "nonsense", do_nonsense },
+    { "orphan", do_orphan },
+    { "other", do_other },
+    { "pass", do_pass },
+    { "permanent", do_permanent },
+    { "print", do_print },
+    { "skip", do_skip },
+    { "sleep", do_sleep },
+    { "slow", do_slow },
+    { "spin", do_spin },
+    { "stop", do_stop },
+    { "stubborn", do_stubborn },
+    { "twins", do_twins },
 };
 
 static int do_run(weir_call *call)

@@ -198,6 +198,22 @@ START_TEST(job_stdin)
 }
 END_TEST
 
+START_TEST(job_names)
+{
+    ck_good(HEAD
+            "queues: { in: { name: a.b }, mid: {}, out: { name: c_d-1 } }\n"
+            "stages:\n"
+            "  - { name: p, task: sample.pass, from: in, to: mid }\n"
+            "  - { name: r, task: sample.pass, from: mid, to: out }\n");
+    ck_assert_str_eq(house.job->queues.at[0].known, "a.b");
+    ck_assert_int_eq(house.job->queues.at[0].consumer, 0);
+    ck_assert_ptr_null(house.job->queues.at[1].known);
+    ck_assert_str_eq(house.job->queues.at[2].known, "c_d-1");
+    ck_assert_int_eq(house.job->queues.at[2].consumer, JOB_NONE);
+    ck_assert_ptr_eq(job_known(house.job), &house.job->queues.at[0]);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- files ----
  */
 
@@ -303,6 +319,7 @@ Suite *job_suite(void)
     tcase_add_test(tcase, job_largest);
     tcase_add_test(tcase, job_outputs);
     tcase_add_test(tcase, job_stdin);
+    tcase_add_test(tcase, job_names);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("files");
     tcase_add_unchecked_fixture(tcase, house_setup, house_teardown);
