@@ -82,6 +82,12 @@ enum status journal_begin(const struct journal_args *args,
     CLEANUP_FREE char *base = folder_base(args->folder, &err);
     int code = base == NULL ? err.code : 0;
 
+    if (job_known(job) != NULL) {
+        complain("queue '%s' has a name, and what others put there or took "
+                 "no journal knows: leave out --journal, or 'name'",
+                 job_known(job)->name);
+        return STATUS_WRONG;
+    }
     for (size_t i = 0; i < job->stages.count; i++)
         if (job->stages.at[i].keeps_order) {
             complain("stage '%s' keeps the order of its items, which a journal "
