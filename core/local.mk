@@ -28,6 +28,7 @@ pkginclude_HEADERS += \
 	%D%/include/weir/bytes.h \
 	%D%/include/weir/error.h \
 	%D%/include/weir/log.h \
+	%D%/include/weir/mutex.h \
 	%D%/include/weir/plugin.h \
 	%D%/include/weir/pool.h \
 	%D%/include/weir/process.h \

@@ -7,6 +7,7 @@ dist_man_MANS += \
 pages_of_headers = \
 	%D%/man/weir-error.3 \
 	%D%/man/weir-log.3 \
+	%D%/man/weir-mutex.3 \
 	%D%/man/weir-pool.3 \
 	%D%/man/weir-process.3 \
 	%D%/man/weir-queue.3
@@ -23,6 +24,8 @@ $(pages_of_headers): %D%/man/header.awk %D%/man/weir.1
 %D%/man/weir-error.3: core/include/weir/error.h
 	$(PAGE_OF_HEADER)
 %D%/man/weir-log.3: core/include/weir/log.h
+	$(PAGE_OF_HEADER)
+%D%/man/weir-mutex.3: core/include/weir/mutex.h
 	$(PAGE_OF_HEADER)
 %D%/man/weir-pool.3: core/include/weir/pool.h
 	$(PAGE_OF_HEADER)

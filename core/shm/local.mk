@@ -4,6 +4,7 @@ libweir_internal_la_SOURCES += \
 	%D%/bell.c %D%/bell.h \
 	%D%/lock.c %D%/lock.h \
 	%D%/memory.c %D%/memory.h \
+	%D%/mutex.c \
 	%D%/place.c %D%/place.h \
 	%D%/shm.h \
 	%D%/store.c %D%/store.h \

@@ -19,7 +19,7 @@ file != "" { print >file }
 ' "$page"
 ls -- *.c >programs 2>/dev/null
 is 'the page has its programs' "$(tr '\n' ' ' <programs)" \
-    'imap.c lease.c loop.c options.c pool.c process.c queue.c tasks.c told.c '
+    'imap.c lease.c loop.c mutex.c options.c pool.c process.c queue.c tasks.c told.c '
 
 WEIR_PLUGIN_PATH=$WEIR_BUILDDIR/plugins/.libs # for tasks.c
 export WEIR_PLUGIN_PATH

@@ -23,6 +23,7 @@ inside { text = text $0; if (/\*\//) inside = 0; next }
 match($0, /weir_[a-z0-9_]*\(/) && /^[a-z]/ && !/^typedef|^static/ {
     if (text !~ /Threads:/) print substr($0, RSTART, RLENGTH - 1)
 }' "$WEIR_SRCDIR"/core/include/weir/log.h \
+    "$WEIR_SRCDIR"/core/include/weir/mutex.h \
     "$WEIR_SRCDIR"/core/include/weir/p[or]*.h \
     "$WEIR_SRCDIR"/core/include/weir/queue.h >unsaid
 is 'each says which threads may call it' "$(cat unsaid)" ''

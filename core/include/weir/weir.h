@@ -5,6 +5,7 @@
 
 #include <weir/error.h>
 #include <weir/log.h>
+#include <weir/mutex.h>
 #include <weir/plugin.h>
 #include <weir/pool.h>
 #include <weir/process.h>

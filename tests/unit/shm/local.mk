@@ -9,6 +9,7 @@ TESTS += %D%/test
 	%D%/lock.c \
 	%D%/main.c \
 	%D%/memory.c \
+	%D%/mutex.c \
 	%D%/room.c %D%/room.h \
 	%D%/store.c \
 	%D%/store_deaths.c \

@@ -7,8 +7,8 @@
 int main(void)
 {
     static Suite *(*const suites[])(void) = {
-        wait_suite,  lock_suite,         memory_suite, available_suite,
-        store_suite, store_deaths_suite, NULL,
+        wait_suite,      lock_suite,  mutex_suite,        memory_suite,
+        available_suite, store_suite, store_deaths_suite, NULL,
     };
 
     return suites_main(suites);
