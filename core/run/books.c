@@ -130,6 +130,9 @@ static void balance(struct supervisor *sup)
         taken += stage->taken;
         if (!stage->source && stage->taken != settled)
             balance_is_off(sup, stage->name, stage->taken, settled);
+        if (sup->stops == 0 && stage->ended && stage->left > 0)
+            balance_is_off(sup, stage->name, stage->taken,
+                           settled - stage->left);
     }
     if (given != taken)
         balance_is_off(sup, "the run", given, taken);

@@ -181,6 +181,7 @@ void ends_died(struct supervisor *sup, struct end *end)
 {
     struct death death;
     char words[96];
+    bool ended;
 
     if (end->pid == 0 || !supervisor_locks_free(sup))
         return;
@@ -190,8 +191,12 @@ void ends_died(struct supervisor *sup, struct end *end)
                        NULL) < 0)
         supervisor_fail(sup, "shared memory is damaged");
     ends_take_away(sup, end);
-    end->ended = sup->changed = true;
-    if (sup->stops < 2 && member_book(sup->segment, end->member)->ended == 0)
+    /* A reader that has not read all of it: its queue is not closed. Who took
+     * that for the end would note it, and a resumed run would read no more. */
+    ended = member_book(sup->segment, end->member)->ended != 0;
+    if (ended || end == &sup->writer)
+        end->ended = sup->changed = true;
+    if (sup->stops < 2 && !ended)
         supervisor_fail(sup, "the process that %s %s", end->what,
                         death_words(words, sizeof words, &death));
 }

@@ -231,7 +231,7 @@ static void loop(struct supervisor *sup)
 {
     struct epoll_event events[EVENTS];
 
-    for (;;) {
+    while (!sup->over) {
         int64_t next = do_what_is_due(sup);
         int count;
 
