@@ -174,17 +174,35 @@ static bool within(const struct segment *segment, uint64_t at, uint64_t count,
            (size == 0 || count <= (segment->size - at) / size);
 }
 
-static bool adopt_order(struct segment *segment, struct queue *queue)
+/* The same, and behind all before it: *end, which it moves. Parts that lie upon
+ * each other would have a lock's words written over while it is held: it could
+ * never be given back, and would stay in its thread's robust list. */
+static bool follows(const struct segment *segment, uint64_t *end, uint64_t at,
+                    uint64_t count, uint64_t size)
+{
+    if (at < *end || !within(segment, at, count, size))
+        return false;
+    *end = at + count * size;
+    return true;
+}
+
+static uint64_t offset_of(const struct segment *segment, const void *part)
+{
+    return (uint64_t)((const char *)part - segment->base);
+}
+
+static bool adopt_order(struct segment *segment, struct queue *queue,
+                        uint64_t *end)
 {
     const struct queue_head *head = queue->head;
 
     queue->kept = head->kept;
     if (queue->kept == KEPT_NOT)
         return true;
-    if (!within(segment, head->order_at, queue->capacity,
-                sizeof *queue->order) ||
-        !within(segment, head->lists_at, LISTS * 2 * (uint64_t)queue->capacity,
-                sizeof(uint32_t)))
+    if (!follows(segment, end, head->order_at, queue->capacity,
+                 sizeof *queue->order) ||
+        !follows(segment, end, head->lists_at,
+                 LISTS * 2 * (uint64_t)queue->capacity, sizeof(uint32_t)))
         return false;
     queue->order = (struct slot_order *)(segment->base + head->order_at);
     for (unsigned i = 0; i < LISTS; i++)
@@ -193,11 +211,10 @@ static bool adopt_order(struct segment *segment, struct queue *queue)
     return true;
 }
 
-static bool adopt_queue(struct segment *segment, unsigned number)
+static bool adopt_queue(struct segment *segment, struct queue_head *heads,
+                        unsigned number, uint64_t *end)
 {
-    struct queue_head *head = (struct queue_head *)(segment->base +
-                                                    segment->head->queues_at) +
-                              number;
+    struct queue_head *head = &heads[number];
     struct queue *queue = &segment->queues[number];
 
     queue->segment = segment;
@@ -208,13 +225,14 @@ static bool adopt_queue(struct segment *segment, unsigned number)
     queue->bytes_most = head->bytes_most;
     if (queue->capacity < 1 || queue->capacity > CAPACITY_MOST ||
         queue->ring_mask != ring_size(queue->capacity) - 1 ||
-        !within(segment, head->ring_at, queue->ring_mask + 1,
-                sizeof *queue->ring) ||
-        !within(segment, head->free_at, queue->capacity, sizeof *queue->free) ||
-        !within(segment, head->slots_at, queue->capacity,
-                sizeof *queue->slots) ||
-        !within(segment, head->sleepers_at, SIDES * segment->member_words,
-                sizeof(uint64_t)))
+        !follows(segment, end, head->ring_at, queue->ring_mask + 1,
+                 sizeof *queue->ring) ||
+        !follows(segment, end, head->free_at, queue->capacity,
+                 sizeof *queue->free) ||
+        !follows(segment, end, head->slots_at, queue->capacity,
+                 sizeof *queue->slots) ||
+        !follows(segment, end, head->sleepers_at, SIDES * segment->member_words,
+                 sizeof(uint64_t)))
         return false;
     queue->ring = (uint32_t *)(segment->base + head->ring_at);
     queue->free = (uint32_t *)(segment->base + head->free_at);
@@ -223,17 +241,20 @@ static bool adopt_queue(struct segment *segment, unsigned number)
         queue->sleepers[side] = (_Atomic uint64_t *)(segment->base +
                                                      head->sleepers_at) +
                                 side * segment->member_words;
-    return adopt_order(segment, queue);
+    return adopt_order(segment, queue, end);
 }
 
 static bool adopt_links(struct segment *segment)
 {
     const struct segment_head *head = segment->head;
     const struct order_link *links;
+    uint64_t end = offset_of(segment, segment->sinks + segment->sink_count);
 
     segment->order_count = head->order_count;
-    if (!within(segment, head->orders_at, segment->order_count, sizeof *links))
+    if (!follows(segment, &end, head->orders_at, segment->order_count,
+                 sizeof *links))
         return false;
+    segment->store.from = end;
     segment->orders = calloc(segment->order_count + 1, sizeof *links);
     if (segment->orders == NULL)
         return false;
@@ -251,6 +272,7 @@ static bool adopt_links(struct segment *segment)
 static bool adopt(struct segment *segment)
 {
     const struct segment_head *head = segment->head;
+    uint64_t end = sizeof *head;
 
     if (segment->size < sizeof *head || head->magic != SEGMENT_MAGIC ||
         head->version != SEGMENT_VERSION || head->head_size != sizeof *head ||
@@ -259,15 +281,16 @@ static bool adopt(struct segment *segment)
         head->member_words != (head->member_count + 63) / 64 ||
         head->queue_count > QUEUES_MOST || head->members_at % CACHE_LINE != 0 ||
         head->queues_at % CACHE_LINE != 0 ||
-        !within(segment, head->members_at, head->member_count,
-                sizeof(struct member_head)) ||
-        !within(segment, head->queues_at, head->queue_count,
-                sizeof(struct queue_head)) ||
-        !within(segment, head->refs_at, head->member_count,
-                2 * MEMBER_REFS * sizeof(uint64_t)) ||
-        !within(segment, head->renames_at, head->member_count, RENAMES_SIZE) ||
-        !within(segment, head->sinks_at, head->sink_count,
-                sizeof(struct sink_head)))
+        !follows(segment, &end, head->members_at, head->member_count,
+                 sizeof(struct member_head)) ||
+        !follows(segment, &end, head->queues_at, head->queue_count,
+                 sizeof(struct queue_head)) ||
+        !follows(segment, &end, head->refs_at, head->member_count,
+                 2 * MEMBER_REFS * sizeof(uint64_t)) ||
+        !follows(segment, &end, head->renames_at, head->member_count,
+                 RENAMES_SIZE) ||
+        !follows(segment, &end, head->sinks_at, head->sink_count,
+                 sizeof(struct sink_head)))
         return false;
     segment->member_count = head->member_count;
     segment->member_words = head->member_words;
@@ -327,12 +350,17 @@ int segment_view(void *base, size_t size, int fd, struct segment **out,
 
 static int open_queues(struct segment *segment, weir_error *err)
 {
+    const uint64_t heads_at = segment->head->queues_at;
+    struct queue_head *heads = (struct queue_head *)(segment->base + heads_at);
+    uint64_t end = heads_at + segment->queue_count * sizeof *heads;
+
     segment->queues = calloc(segment->queue_count + 1, sizeof *segment->queues);
     if (segment->queues == NULL)
         return error_set(err, WEIR_ENOMEM, "no memory for %u queues",
                          segment->queue_count);
     for (unsigned i = 0; i < segment->queue_count; i++)
-        if (!adopt_queue(segment, i))
+        if (!adopt_queue(segment, heads, i, &end) ||
+            end > offset_of(segment, segment->refs))
             return error_set(err, WEIR_EBROKEN,
                              "shared memory is damaged: queue %u", i);
     if (!adopt_links(segment))

@@ -104,14 +104,16 @@ int store_init(struct store *store)
     return lock_init(&store->head->lock);
 }
 
-/* Parts in their order, none beyond the end: sums cannot wrap, since each
- * part is compared with what is left. */
+/* Parts in their order, none before @from or beyond the end: sums cannot wrap,
+ * since each part is compared with what is left. One that has no chunks has no
+ * place either. */
 static bool place_fits(const struct store_place *place, unsigned class,
-                       uint64_t size)
+                       uint64_t from, uint64_t size)
 {
     const uint64_t list = 4 * (uint64_t)place->count;
 
-    return place->count <= UINT32_C(1) << STORE_INDEX_BITS &&
+    return (place->count == 0 || place->refs_at >= from) &&
+           place->count <= UINT32_C(1) << STORE_INDEX_BITS &&
            place->region <= size && place->bare_at <= place->region &&
            place->warm_at <= place->bare_at &&
            place->refs_at <= place->warm_at && place->refs_at % 4 == 0 &&
@@ -124,6 +126,8 @@ static bool place_fits(const struct store_place *place, unsigned class,
 
 int store_open(struct store *store, uint64_t size)
 {
+    uint64_t from = store->from;
+
     for (unsigned i = 0; i < STORE_CLASSES; i++) {
         const struct store_class *class = &store->head->classes[i];
         const struct store_place place = {
@@ -134,9 +138,11 @@ int store_open(struct store *store, uint64_t size)
             .bare_at = class->bare_at,
         };
 
-        if (!place_fits(&place, i, size))
+        if (!place_fits(&place, i, from, size))
             return WEIR_EBROKEN;
         store->places[i] = place;
+        if (place.count > 0)
+            from = place.region + place.count * class_size(i);
     }
     return 0;
 }

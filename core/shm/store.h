@@ -78,6 +78,7 @@ struct store_place {
 struct store {
     char *base; /* of the segment in this process */
     struct store_head *head;
+    uint64_t from; /* what lies before it is not the store's */
     struct store_place places[STORE_CLASSES]; /* by store_open */
     int file; /* a file's descriptor + 1, whose pages are to be filled before
                * they are touched (place_fill); 0: not needed */

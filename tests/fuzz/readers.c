@@ -15,6 +15,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -323,6 +325,17 @@ static void damage(struct segment *segment, const uint8_t *data, size_t size)
     }
 }
 
+/* Who still holds a lock of memory that goes writes there with the next lock
+ * that it takes. */
+static void must_hold_no_lock(void)
+{
+    struct robust_list_head *head = NULL;
+    size_t size;
+
+    must(syscall(SYS_get_robust_list, 0, &head, &size) == 0);
+    must(head == NULL || head->list.next == &head->list);
+}
+
 /* What any process does with a segment that it was given. */
 static void use(struct segment *segment)
 {
@@ -369,6 +382,7 @@ static void read_segment(const uint8_t *data, size_t size)
     keep_locks(segment, kept, true);
     if (segment_attach(segment_fd(segment), &other, &err) == 0)
         use(other);
+    must_hold_no_lock();
     segment_free(&other);
     segment_free(&segment);
 }
@@ -391,6 +405,7 @@ static void read_strangers(const uint8_t *data, size_t size)
         strangers_look(other);
         use(other);
     }
+    must_hold_no_lock();
     segment_free(&other);
     segment_free(&segment);
 }

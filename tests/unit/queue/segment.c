@@ -115,6 +115,45 @@ START_TEST(wild_head)
 }
 END_TEST
 
+/* Each part in turn lies upon the lock that guards it, or upon the part before
+ * it: refused by who attaches, since a lock that is held would be written over.
+ */
+START_TEST(parts_overlap)
+{
+    struct desk desk = desk_open(2, 4, 4096);
+    struct segment_head *head = desk.segment->head;
+    struct queue_head *queue = segment_queue(desk.segment, 1)->head;
+    uint64_t lock_at = (uint64_t)((char *)queue - (char *)head) + CACHE_LINE;
+    uint64_t *parts[] = {
+        &head->members_at,
+        &head->queues_at,
+        &head->refs_at,
+        &head->renames_at,
+        &head->sinks_at,
+        &head->orders_at,
+        &queue->ring_at,
+        &queue->free_at,
+        &queue->slots_at,
+        &queue->sleepers_at,
+        &head->store.classes[0].region,
+        &head->store.classes[1].refs_at,
+    };
+    struct segment *other = NULL;
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        uint64_t before = *parts[i];
+
+        *parts[i] = parts[i] == &head->queues_at ? head->members_at : lock_at;
+        ck_assert_int_eq(segment_attach(segment_fd(desk.segment), &other, NULL),
+                         WEIR_EBROKEN);
+        *parts[i] = before;
+    }
+    ck_assert_int_eq(segment_attach(segment_fd(desk.segment), &other, NULL), 0);
+    segment_free(&other);
+    desk_close(&desk);
+}
+END_TEST
+
 /* A wild index in a queue, found by who works there: WEIR_EBROKEN, for all
  * from then on. */
 START_TEST(wild_queue)
@@ -176,6 +215,7 @@ Suite *segment_suite(void)
     tcase_add_test(test, attach);
     tcase_add_test(test, no_segment);
     tcase_add_test(test, wild_head);
+    tcase_add_test(test, parts_overlap);
     tcase_add_loop_test(test, wild_queue, 0, 6);
     tcase_add_test(test, wild_free_list);
     suite_add_tcase(suite, test);
