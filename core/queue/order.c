@@ -87,7 +87,7 @@ static uint32_t *list_begin(const struct queue *queue, unsigned which)
     const struct list *list = &queue->head->lists[which];
     uint32_t *at;
 
-    if (list->count > queue->capacity ||
+    if (queue->order == NULL || list->count > queue->capacity ||
         list->first > 2 * queue->capacity - list->count)
         return NULL;
     at = queue->lists[which] + list->first;
