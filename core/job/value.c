@@ -110,6 +110,18 @@ static void refuse(struct reading *reading, const struct node *node,
             sentence);
 }
 
+/* @around: "'" or "" around what stands there; @hint: at the sentence's end. */
+static bool out_of_range(struct reading *reading, const struct node *node,
+                         const struct key *key, const char *around,
+                         const char *hint)
+{
+    mistake(reading, node->mark,
+            "'%s' must be between %s and %s; %s%s%s is not%s",
+            name_of(reading, key), key->min, key->max, around,
+            QUOTE(node->text), around, hint);
+    return false;
+}
+
 bool value_text(struct reading *reading, const struct slots *slots,
                 enum key_id id, const char **out)
 {
@@ -176,12 +188,8 @@ bool value_count(struct reading *reading, const struct slots *slots,
                 key->min);
         return false;
     }
-    if (value < min || value > max) {
-        mistake(reading, node->mark,
-                "'%s' must be between %s and %s; %s is not",
-                name_of(reading, key), key->min, key->max, QUOTE(node->text));
-        return false;
-    }
+    if (value < min || value > max)
+        return out_of_range(reading, node, key, "", "");
     *out = value;
     return true;
 }
@@ -202,13 +210,9 @@ bool value_size(struct reading *reading, const struct slots *slots,
     }
     text_size(key->min, &min, NULL);
     text_size(key->max, &max, NULL);
-    if (value < min || value > max) {
-        mistake(reading, node->mark,
-                "'%s' must be between %s and %s; '%s' is not%s",
-                name_of(reading, key), key->min, key->max, QUOTE(node->text),
-                value == 0 ? " (0 does not mean unlimited)" : "");
-        return false;
-    }
+    if (value < min || value > max)
+        return out_of_range(reading, node, key, "'",
+                            value == 0 ? " (0 does not mean unlimited)" : "");
     *out = value;
     return true;
 }
@@ -229,13 +233,10 @@ bool value_duration(struct reading *reading, const struct slots *slots,
     }
     text_duration(key->min, &min, NULL);
     text_duration(key->max, &max, NULL);
-    if (value < min || value > max) {
-        mistake(reading, node->mark,
-                "'%s' must be between %s and %s; '%s' is not%s",
-                name_of(reading, key), key->min, key->max, QUOTE(node->text),
-                value == 0 ? "; leave the key out for no limit" : "");
-        return false;
-    }
+    if (value < min || value > max)
+        return out_of_range(reading, node, key, "'",
+                            value == 0 ? "; leave the key out for no limit"
+                                       : "");
     *out = value;
     return true;
 }
@@ -271,12 +272,8 @@ bool value_share(struct reading *reading, const struct slots *slots,
     }
     text_share(key->min, &min);
     text_share(key->max, &max);
-    if (value < min || value > max) {
-        mistake(reading, node->mark,
-                "'%s' must be between %s and %s; %s is not",
-                name_of(reading, key), key->min, key->max, QUOTE(node->text));
-        return false;
-    }
+    if (value < min || value > max)
+        return out_of_range(reading, node, key, "", "");
     *out = value;
     return true;
 }
@@ -297,12 +294,8 @@ bool value_real(struct reading *reading, const struct slots *slots,
     }
     text_real(key->min, &min, NULL);
     text_real(key->max, &max, NULL);
-    if (value < min || value > max) {
-        mistake(reading, node->mark,
-                "'%s' must be between %s and %s; %s is not",
-                name_of(reading, key), key->min, key->max, QUOTE(node->text));
-        return false;
-    }
+    if (value < min || value > max)
+        return out_of_range(reading, node, key, "", "");
     *out = value;
     return true;
 }
