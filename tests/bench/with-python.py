@@ -71,7 +71,7 @@ def calls_executor(workers):
         return timed(turn, 1000)
 
 
-def produce(queue, size, barrier, until):
+def produce(queue, size, barrier):
     data = bytes(size)
     barrier.wait()
     end = time.monotonic() + SECONDS
@@ -93,7 +93,7 @@ def queue(size, each):
     barrier = multiprocessing.Barrier(2 * each + 1)
     counts = multiprocessing.Array("q", each)
     producers = [multiprocessing.Process(target=produce,
-                                         args=(lines, size, barrier, 0))
+                                         args=(lines, size, barrier))
                  for _ in range(each)]
     consumers = [multiprocessing.Process(target=consume,
                                          args=(lines, barrier, counts, i))

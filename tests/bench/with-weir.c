@@ -27,8 +27,7 @@ enum { IN_PLACE = 64 << 10, BATCH_MOST = 1024, PROCESSES_MOST = 256 };
 
 /* Set before the context opens, so that the children have it. */
 static struct setup {
-    size_t size, batch, each;
-    int64_t run_ns;
+    size_t size, batch;
 } setup;
 
 static struct shared {
@@ -327,7 +326,7 @@ static void row_queue(size_t size, size_t each, size_t batch, size_t mebibytes)
 
     if (each < 1 || each > PROCESSES_MOST || batch < 1 || batch > BATCH_MOST)
         bench_die("queue", "out of range");
-    setup = (struct setup){ .size = size, .batch = batch, .each = each };
+    setup = (struct setup){ .size = size, .batch = batch };
     context = open_context();
     queue = open_queue(context, mebibytes);
     for (size_t i = 0; i < each; i++) {
