@@ -95,10 +95,12 @@ variant pipe "$limit pipe-call"
 # ---- jobs --------------------------------------------------------------------
 
 # ns for one item of a job: the time of `weir run` over the number of items.
-job_ns() { # ITEMS FILE
+job_ns() { # ITEMS [OPTION]... FILE
+    items=$1
+    shift
     started=$(date +%s%N)
-    "$weir" run --quiet "$2" >/dev/null || return 1
-    echo $((($(date +%s%N) - started) / $1))
+    "$weir" run --quiet "$@" >/dev/null || return 1
+    echo $((($(date +%s%N) - started) / items))
 }
 
 # generate -> N times pass -> discard
@@ -140,6 +142,16 @@ pass_row() { # SIZE ITEMS
 pass_row 64 100000
 pass_row 65536 20000
 pass_row 1048576 2000
+
+# Items that take 10 us each, or more.
+if "$weir" --version --verbose | grep -q 'sqlite: yes'; then
+    write_chain "$work/journaled.yaml" 300000 32768 1
+    row journal "an item of 32 KiB through a job of one stage, with a journal"
+    variant weir "job_ns 300000 --journal=$work/state $work/journaled.yaml"
+    variant every-200ms "job_ns 300000 --journal=$work/state --checkpoint=200ms $work/journaled.yaml"
+    variant without "job_ns 300000 $work/journaled.yaml"
+    goal ratio without 0.95
+fi
 
 printf 'weir: 1\njob: one\nstages:\n  - { name: make, task: flow.generate, with: { count: 1 }, to: drop }\n' \
     >"$work/one.yaml"
