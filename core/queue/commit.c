@@ -27,18 +27,22 @@
 #include "base/base.h"
 #include "queue/internal.h"
 
-struct book *turn_book(struct member *member)
+struct book *book_begin(struct member_head *head, uint32_t sequence)
 {
-    struct book *books = member->head->books;
+    struct book *next = &head->books[(sequence + 1) & 1];
 
-    if (member->next != NULL)
-        return member->next;
-    member->next = &books[(member->sequence + 1) & 1];
     /* Who sees a byte of what follows sees the last commit, too: snapshot.c */
     atomic_thread_fence(memory_order_release);
-    *member->next = books[member->sequence & 1];
-    member->next->renames = 0; /* of one commit only */
-    member->next->part = 0;
+    *next = head->books[sequence & 1];
+    next->renames = 0; /* of one commit only */
+    next->part = 0;
+    return next;
+}
+
+struct book *turn_book(struct member *member)
+{
+    if (member->next == NULL)
+        member->next = book_begin(member->head, member->sequence);
     return member->next;
 }
 

@@ -227,6 +227,8 @@ int slots_publish(struct segment *segment, const _Atomic uint64_t *refs,
 /* READY again, in their order at the head. */
 int slots_give_back(struct segment *segment, const _Atomic uint64_t *refs,
                     unsigned count, unsigned number);
+/* The book of the commit behind this one: a copy, to be changed. */
+struct book *book_begin(struct member_head *head, uint32_t sequence);
 /* What follows from the commit store. @again: a part of it may have been done
  * before. */
 int commit_redo(struct segment *segment, unsigned number, unsigned in_count,

@@ -176,32 +176,28 @@ static uint64_t mark_done(struct segment *segment, unsigned number,
 int member_commit_for(struct segment *segment, unsigned number, uint64_t done)
 {
     struct member_head *head;
+    uint64_t before;
     uint32_t txn;
-    unsigned book;
     int code;
 
     if (number >= segment->member_count)
         return WEIR_EINVAL;
     head = member_at(segment, number);
     txn = atomic_load(&head->txn);
-    book = txn_book(txn);
-    if (head->books[book].done == done)
+    before = head->books[txn_book(txn)].done;
+    if (before == done)
         return 0; /* it came to its own commit */
-    if (head->books[book].done > done || txn_state(txn) != TXN_OPEN ||
+    if (before > done || txn_state(txn) != TXN_OPEN ||
         atomic_load(&head->out_count) > MEMBER_REFS)
         return segment_damaged(segment);
     code = slots_free(segment, member_refs(segment, number, REFS_OUT),
                       atomic_load(&head->out_count), SLOT_STAGED, number);
     if (code < 0)
         return code;
-    if (mark_done(segment, number, done - head->books[book].done) !=
-        done - head->books[book].done)
+    if (mark_done(segment, number, done - before) != done - before)
         return segment_damaged(segment);
-    head->books[1 - book] = head->books[book];
-    head->books[1 - book].done = done;
-    head->books[1 - book].renames = 0;
-    head->books[1 - book].part = 0;
-    atomic_store(&head->txn, txn_of(TXN_COMMITTED, 1 - book));
+    book_begin(head, txn_sequence(txn))->done = done;
+    atomic_store(&head->txn, txn_of(TXN_COMMITTED, txn_sequence(txn) + 1));
     WEIR_POINT("queue.elsewhere.committed");
     return 0;
 }

@@ -111,6 +111,43 @@ START_TEST(twice_and_of_nobody)
 }
 END_TEST
 
+static void commit_then_lease(struct member *member)
+{
+    for (unsigned i = 0; i < 3; i++)
+        desk_put(member, 1, "x");
+    lease_three(member);
+}
+
+/* Two of three were settled by a commit elsewhere. It is one more commit, by
+ * its number, too; and none the second time. */
+START_TEST(settled_elsewhere)
+{
+    struct desk desk = desk_open(2, 8, 4096);
+    const _Atomic uint32_t *txn = &member_at(desk.segment, 3)->txn;
+    uint32_t before;
+
+    desk_put(desk.members[0], 0, "a");
+    desk_put(desk.members[0], 0, "b");
+    desk_put(desk.members[0], 0, "c");
+    die(&desk, commit_then_lease);
+    before = txn_sequence(atomic_load(txn));
+    ck_assert_uint_ge(before, 3);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(member_commit_for(desk.segment, 3, 2), 0);
+        ck_assert_uint_eq(txn_sequence(atomic_load(txn)), before + 1);
+    }
+    ck_assert_uint_eq(member_book(desk.segment, 3)->done, 2);
+    ck_assert(recover(&desk).was_committed);
+    ck_assert_uint_eq(txn_sequence(atomic_load(txn)), before + 1);
+    for (unsigned i = 0; i < 3; i++)
+        desk_take(desk.members[0], 1, "x");
+    ck_assert_uint_eq(desk_state(&desk, 1).staged, 0);
+    desk_take(desk.members[0], 0, "c");
+    ck_assert_int_eq(member_enter(desk.segment, 3, &desk.members[3]), 0);
+    desk_close(&desk);
+}
+END_TEST
+
 static void hold_lock(struct member *member)
 {
     struct queue *queue = segment_queue(member_segment(member), 0);
@@ -206,6 +243,7 @@ Suite *recover_suite(void)
     tcase_add_checked_fixture(test, children_setup, children_teardown);
     tcase_add_test(test, given_back);
     tcase_add_test(test, twice_and_of_nobody);
+    tcase_add_test(test, settled_elsewhere);
     tcase_add_test(test, lock_and_caches);
     tcase_add_test(test, claim_ends);
     tcase_add_test(test, chunks_come_back);
