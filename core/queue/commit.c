@@ -229,5 +229,6 @@ int turn_abort(struct member *member)
     if (code == 0)
         refs_set_count(member, REFS_IN, 0);
     member->next = NULL;
+    member->first = 0;
     return code;
 }

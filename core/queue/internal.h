@@ -59,7 +59,7 @@ struct member {
     unsigned rotate; /* which of several queues is looked at first */
     uint32_t spin;
     unsigned ordered; /* queue + 1 that it keeps the order of; 0: none */
-    uint64_t first;   /* ticket that is its first; 0: not known */
+    uint64_t first;   /* ticket it has that is the first; 0: not known */
     bool listed;      /* some queue may have this member among its sleepers */
     int sink_fd;      /* the file of the last append, and its entry */
     unsigned sink;

@@ -319,6 +319,14 @@ int turn_put_off(struct member *member, struct item *item, enum cause cause)
     return 0;
 }
 
+/* It gives no more for this item: what the first may, it may no longer. */
+static void let_go(struct member *member, const struct item *item)
+{
+    put_down(member, item);
+    if (member->first == item->ticket)
+        member->first = 0;
+}
+
 int turn_done(struct member *member, const struct item *item)
 {
     struct slot *slot = held_slot(member, item->ref, SLOT_LEASED);
@@ -328,7 +336,7 @@ int turn_done(struct member *member, const struct item *item)
     store_attempt(slot, item->attempt);
     slot_set(slot, word_of(SLOT_DONE, member->number));
     WEIR_POINT("queue.done.word");
-    put_down(member, item);
+    let_go(member, item);
     return 0;
 }
 
@@ -350,7 +358,7 @@ int turn_release(struct member *member, const struct item *item)
     queue_choose_wakes(queue, &wakes);
     queue_unlock(queue);
     WEIR_POINT("queue.release.unlocked");
-    put_down(member, item);
+    let_go(member, item);
     refs_remove(member, REFS_IN, item->ref);
     wakes_send(queue, &wakes);
     return 0;

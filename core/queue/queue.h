@@ -284,9 +284,9 @@ int turn_unclaim(struct member *member, const struct room *rooms,
 bool turn_claims(const struct member *member, const struct room *rooms,
                  unsigned count);
 /* Where order is kept: waits until this leased item is the first that is not
- * done; this member holds none before it. It then may use the room that others
- * leave, one slot at a time, and what it commits is published at once. Nothing
- * may be staged. A code as of turn_lease. */
+ * done; this member holds none before it. Until it is done or given back, it
+ * may use the room that others leave, one slot at a time, and what it commits
+ * is published at once. Nothing may be staged. A code as of turn_lease. */
 int turn_wait_first(struct member *member, const struct item *item,
                     int64_t deadline_ns);
 /* What a payload of @size with @attrs_size of attributes is charged. */

@@ -349,6 +349,36 @@ START_TEST(claims)
 }
 END_TEST
 
+/* One that was the first has no more rights than others, once its item is done
+ * or has gone back: it is not the first for good. */
+START_TEST(first_no_more)
+{
+    struct desk desk = open_desk(4, 1 << 16);
+    struct member **m = desk.members;
+    struct room one = { .queue = 2, .slots = 1, .bytes = 1 };
+    struct item items[3];
+
+    put_numbers(&desk, 3);
+    for (unsigned way = 0; way < 3; way++) {
+        take_up(m[1], &items[0]);
+        ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
+        if (way == 0)
+            ck_assert_int_eq(turn_release(m[1], &items[0]), 0);
+        else if (way == 1)
+            ck_assert_int_eq(turn_abort(m[1]), 0);
+        else
+            finish(m[1], &items[0]);
+        ck_assert_int_eq(desk_stage(m[2], 2, "x", 1), 0);
+        desk.segment->queues[2].head->claim = 3 + 1;
+        ck_assert_int_eq(turn_claim(m[1], &one, 1, 0), WEIR_EFULL);
+        desk.segment->queues[2].head->claim = 0;
+        ck_assert_int_eq(turn_drop_from(m[2], 0), 0);
+    }
+    expect(&desk, 0, "12");
+    desk_close(&desk);
+}
+END_TEST
+
 /* ------------------------------------------------------------- rebuild ---- */
 
 /* All caches are made anew, whatever they were. */
@@ -467,6 +497,7 @@ Suite *order_suite(void)
     tcase_add_test(test, last_slot);
     tcase_add_test(test, bytes_are_passed_once);
     tcase_add_test(test, claims);
+    tcase_add_test(test, first_no_more);
     tcase_add_test(test, rebuilt);
     tcase_add_test(test, restored);
     tcase_add_test(test, wild);
