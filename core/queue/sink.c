@@ -127,10 +127,16 @@ static int identify_open(int fd, struct identity *out)
     return identify(fd, "", AT_EMPTY_PATH, out);
 }
 
+static bool is_same(const struct identity *id, uint64_t dev, uint64_t ino,
+                    uint64_t born)
+{
+    return id->dev == dev && id->ino == ino &&
+           (id->born == born || id->born == 0 || born == 0);
+}
+
 static bool is_file(const struct sink_head *sink, const struct identity *id)
 {
-    return sink->dev == id->dev && sink->ino == id->ino &&
-           (sink->born == id->born || sink->born == 0 || id->born == 0);
+    return is_same(id, sink->dev, sink->ino, sink->born);
 }
 
 /* ------------------------------------------------------------- registry ----
@@ -175,7 +181,7 @@ void segment_set_sinks_log(struct segment *segment, int fd)
 static int log_sink(const struct segment *segment, const struct sink_head *sink)
 {
     CLEANUP_BUF struct buf note = { 0 }, body = { 0 };
-    ssize_t put;
+    int code;
 
     if (segment->head->journaled == 0 || segment->sinks_log <= 0)
         return 0;
@@ -190,11 +196,9 @@ static int log_sink(const struct segment *segment, const struct sink_head *sink)
     buf_counted(&note, body.data, body.size);
     if (body.failed || note.failed)
         return WEIR_ENOMEM;
-    do {
-        put = write(segment->sinks_log, note.data, note.size);
-    } while (put < 0 && errno == EINTR);
-    if (put != (ssize_t)note.size)
-        return put < 0 ? -errno : -ENOSPC;
+    code = fd_write_all(segment->sinks_log, note.data, note.size);
+    if (code < 0)
+        return code;
     WEIR_POINT("queue.sink.logged");
     return fdatasync(segment->sinks_log) < 0 ? -errno : 0;
 }
@@ -265,8 +269,7 @@ int saved_sink_look(const struct saved_sink *sink, uint64_t *size_out)
     if (code < 0)
         return code;
     *size_out = id.size;
-    return sink->dev == id.dev && sink->ino == id.ino &&
-           (sink->born == id.born || sink->born == 0 || id.born == 0);
+    return is_same(&id, sink->dev, sink->ino, sink->born);
 }
 
 static bool is_folder(const struct sink_head *sink, const char *path,
@@ -461,15 +464,15 @@ static int sink_identify(int fd, struct identity *out, weir_error *err)
 static int register_locked(struct segment *segment, const struct wanted *wanted,
                            unsigned *sink_out, weir_error *err)
 {
-    int code = lock_take(&segment->head->sinks_lock, nothing_to_rebuild, NULL);
+    int code = sinks_registry_lock(segment, FOREVER);
 
     if (code < 0)
-        return segment_damaged(segment);
+        return code;
     code = find_sink(segment, wanted, sink_out, err);
     if (code == 0 && wanted->use && segment->lives != NULL &&
         stranger_use(segment, *sink_out) < 0)
         code = error_set(err, WEIR_ESTATE, "another process does");
-    lock_give(&segment->head->sinks_lock);
+    sinks_registry_unlock(segment);
     return code;
 }
 
@@ -721,9 +724,9 @@ int sink_open(struct segment *segment, int fd, unsigned *sink_out,
 void sink_close(struct segment *segment, unsigned sink, int fd)
 {
     if (cut_off(segment, sink, fd, NULL) == 0 &&
-        lock_take(&segment->head->sinks_lock, nothing_to_rebuild, NULL) == 0) {
+        sinks_registry_lock(segment, FOREVER) == 0) {
         atomic_store(&segment->sinks[sink].state, SINK_EMPTY);
-        lock_give(&segment->head->sinks_lock);
+        sinks_registry_unlock(segment);
     }
     unuse_sink(segment, sink);
 }
