@@ -8,28 +8,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/stat.h"
 
-int stat_read(pid_t pid, struct stat_line *line_out)
+/* All of /proc/@pid/@name, of this process when @pid is 0. 0, or a code. */
+static int read_line(pid_t pid, const char *name, char *text, size_t room)
 {
-    char path[64], text[1024];
-    struct stat_line line;
-    const char *end, *last;
+    char path[64];
     ssize_t size;
     CLEANUP_FD int fd = -1;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (pid == 0)
+        snprintf(path, sizeof path, "/proc/self/%s", name);
+    else
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? -ESRCH : -errno;
-    size = fd_read_all(fd, text, sizeof text - 1);
+    size = fd_read_all(fd, text, room - 1);
     if (size <= 0)
         return size < 0 ? (int)size : -ESRCH;
     text[size] = '\0';
+    return 0;
+}
+
+int stat_read(pid_t pid, struct stat_line *line_out)
+{
+    char text[1024];
+    struct stat_line line;
+    const char *end, *last;
+    int code = read_line(pid, "stat", text, sizeof text);
+
+    if (code < 0)
+        return code;
     /* The name may hold anything, also ')': the last one ends it. The status is
      * what comes last. */
     end = strrchr(text, ')');
@@ -44,4 +59,16 @@ int stat_read(pid_t pid, struct stat_line *line_out)
     line.status = atoi(last + 1);
     *line_out = line;
     return 0;
+}
+
+uint64_t stat_own_bytes(pid_t pid)
+{
+    char text[128];
+    uint64_t resident, shared;
+
+    if (read_line(pid, "statm", text, sizeof text) < 0 ||
+        sscanf(text, "%*u %" SCNu64 " %" SCNu64, &resident, &shared) != 2 ||
+        resident < shared)
+        return 0;
+    return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }

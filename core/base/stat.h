@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* stat.h - what the kernel says of any process or thread, by its line in
- * /proc/ID/stat: the one place that reads that line. */
+/* stat.h - what the kernel says of any process or thread, by its lines in
+ * /proc/ID/stat and statm: the one place that reads them. */
 #ifndef BASE_STAT_H
 #define BASE_STAT_H
 
@@ -20,6 +20,11 @@ struct stat_line {
 /* 0; -ESRCH: there is no such process; another negative code: not known, there
  * may be no /proc. */
 int stat_read(pid_t pid, struct stat_line *line_out);
+
+/* Memory that is its own: resident, and neither a file's nor shared. What it
+ * has of its parent from its birth counts, too, touched or not. @pid 0: this
+ * process. In bytes; 0: not known, it may be dead. */
+uint64_t stat_own_bytes(pid_t pid);
 
 /* Stopped by a signal or by a debugger. */
 static inline bool stat_is_stopped(const struct stat_line *line)

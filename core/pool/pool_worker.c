@@ -19,7 +19,6 @@
 #include "pool/pool_crash.h"
 #include "pool/pool_wire.h"
 #include "pool/pool_worker.h"
-#include "shm/memory.h"
 
 #define TURN_NS (50 * NS_PER_US)
 
@@ -455,20 +454,6 @@ static unsigned batch_size(const struct worker *worker)
 /* ---------------------------------------------------------- its own end ----
  */
 
-/* Memory that is its own: resident, and not shared. What it has of the program
- * from its birth counts, too, touched or not. 0: not known. */
-static uint64_t own_bytes(void)
-{
-    unsigned long long resident, shared;
-    FILE *file = fopen("/proc/self/statm", "re");
-    bool known = file != NULL &&
-                 fscanf(file, "%*u %llu %llu", &resident, &shared) == 2;
-
-    if (file != NULL)
-        fclose(file);
-    return known && resident > shared ? (resident - shared) * memory_page() : 0;
-}
-
 static bool is_too_large(struct worker *worker)
 {
     int64_t now;
@@ -479,7 +464,7 @@ static bool is_too_large(struct worker *worker)
     if (now - worker->looked_ns < LOOK_NS)
         return false;
     worker->looked_ns = now;
-    return own_bytes() > worker->born_bytes + worker->plan.recycle_bytes;
+    return stat_own_bytes(0) > worker->born_bytes + worker->plan.recycle_bytes;
 }
 
 static void ring(const struct worker *worker)
@@ -532,7 +517,7 @@ static int serve(struct worker *worker)
 {
     const unsigned calls = POOL_CALLS;
 
-    worker->born_bytes = own_bytes();
+    worker->born_bytes = stat_own_bytes(0);
     while (!leaves(worker)) {
         struct item items[LEASE_MOST];
         int code;

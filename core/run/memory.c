@@ -13,35 +13,11 @@
  */
 #include "config.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "run/supervisor.h"
 
 #define MEMORY_NS (50 * NS_PER_MS)
-
-/* 0 when it cannot be known: it is dead, or there is no /proc. */
-static uint64_t memory_of(pid_t pid)
-{
-    static const char form[] = "%*u %llu %llu";
-    unsigned long long resident, shared;
-    char path[32], text[128] = "";
-    ssize_t size;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    size = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (size <= 0 || sscanf(text, form, &resident, &shared) != 2 ||
-        resident < shared)
-        return 0;
-    return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 /* At once: while it is asked to go, it may take more. */
 static void strike(struct seat *seat, uint64_t bytes)
@@ -64,7 +40,7 @@ int64_t memory_watch(struct supervisor *sup)
         if (most == 0 || seat->state != SEAT_LIVE || seat->killed)
             continue;
         any = true;
-        bytes = memory_of(seat->pid);
+        bytes = stat_own_bytes(seat->pid);
         if (bytes > most)
             strike(seat, bytes);
     }

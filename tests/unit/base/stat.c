@@ -3,7 +3,10 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +68,26 @@ START_TEST(dies)
 }
 END_TEST
 
+/* What was asked for counts when it was touched; then for who looks, too. */
+START_TEST(own_bytes)
+{
+    const size_t size = 32 << 20;
+    uint64_t before = stat_own_bytes(0), all;
+    char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    ck_assert_uint_gt(before, 0);
+    ck_assert_ptr_ne(bytes, MAP_FAILED);
+    ck_assert_uint_lt(stat_own_bytes(0), before + size / 2);
+    memset(bytes, 1, size);
+    all = stat_own_bytes(getpid());
+    ck_assert_uint_ge(all, before + size / 2);
+    ck_assert_uint_lt(all, before + 2 * size);
+    munmap(bytes, size);
+    ck_assert_uint_eq(stat_own_bytes(INT_MAX), 0);
+}
+END_TEST
+
 Suite *stat_suite(void)
 {
     Suite *suite = suite_create("stat");
@@ -72,6 +95,7 @@ Suite *stat_suite(void)
 
     tcase_add_test(tcase, lives);
     tcase_add_test(tcase, dies);
+    tcase_add_test(tcase, own_bytes);
     suite_add_tcase(suite, tcase);
     return suite;
 }
