@@ -27,22 +27,30 @@ static void strike(struct seat *seat, uint64_t bytes)
     kill(-seat->pid, SIGKILL);
 }
 
+static bool watch_seat(struct seat *seat, uint64_t most)
+{
+    uint64_t bytes;
+
+    if (seat->state != SEAT_LIVE || seat->killed)
+        return false;
+    bytes = stat_own_bytes(seat->pid);
+    if (bytes > most)
+        strike(seat, bytes);
+    return true;
+}
+
 int64_t memory_watch(struct supervisor *sup)
 {
     bool any = false;
 
     if (sup->now < sup->memory_ns)
         return sup->memory_ns;
-    for (unsigned i = 0; i < sup->plan.workers; i++) {
-        struct seat *seat = &sup->seats[i];
-        uint64_t most = sup->stages[seat->stage].job->memory, bytes;
+    for (unsigned i = 0; i < sup->job->stages.count; i++) {
+        const struct job_stage *job = sup->stages[i].job;
+        struct seat *seats = sup->seats + sup->plan.first[i];
 
-        if (most == 0 || seat->state != SEAT_LIVE || seat->killed)
-            continue;
-        any = true;
-        bytes = stat_own_bytes(seat->pid);
-        if (bytes > most)
-            strike(seat, bytes);
+        for (unsigned k = 0; job->memory > 0 && k < job->workers; k++)
+            any |= watch_seat(&seats[k], job->memory);
     }
     sup->memory_ns = any ? sup->now + MEMORY_NS : 0;
     return any ? sup->memory_ns : FOREVER;
