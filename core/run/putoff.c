@@ -52,6 +52,14 @@ int worker_put_off(struct worker *worker, const struct item *item,
     return 0;
 }
 
+static bool has_waits(const struct post *post)
+{
+    for (unsigned i = 0; i < WAIT_CLASSES; i++)
+        if (post->waits[i].first_ns != 0)
+            return true;
+    return false;
+}
+
 /* Of one that is leased with a lost attempt. */
 static int64_t lost_wait(const struct worker *worker, const struct item *item)
 {
@@ -66,8 +74,9 @@ int worker_put_off_lost(struct worker *worker, struct item *items,
 {
     unsigned left = 0;
 
-    if (worker->post.in_order)
-        return (int)count; /* worker_wait_lost */
+    /* Where order is kept: worker_wait_lost */
+    if (worker->post.in_order || !has_waits(&worker->post))
+        return (int)count;
     for (unsigned i = 0; i < count; i++) {
         const struct item *item = &items[i];
         int64_t wait = lost_wait(worker, item);
