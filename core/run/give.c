@@ -333,12 +333,11 @@ int give_failed(struct host *host)
 /* Attributes of its own, for one record. 0, or a code. */
 static int own_attrs(struct host *host, const void *attrs, size_t size)
 {
-    struct buf *own;
+    struct buf *own = host_new_attrs(host);
 
-    if (host->attrs_count == host->attrs.count && VEC_ADD(&host->attrs) == NULL)
+    if (own == NULL)
         return WEIR_ENOMEM;
-    own = &host->attrs.at[host->attrs_count++];
-    buf_cut(own, 0);
+    host->attrs_count++;
     return buf_add(own, attrs, size);
 }
 

@@ -63,10 +63,9 @@ static struct buf *attrs_to_set(struct host *host)
 
     if (host->attrs_now > 0 && !host->attrs_used)
         return &host->attrs.at[host->attrs_now - 1];
-    if (host->attrs_count == host->attrs.count && VEC_ADD(&host->attrs) == NULL)
+    attrs = host_new_attrs(host);
+    if (attrs == NULL)
         return NULL;
-    attrs = &host->attrs.at[host->attrs_count];
-    buf_cut(attrs, 0);
     if (host->attrs_now > 0) {
         const struct buf *before = &host->attrs.at[host->attrs_now - 1];
 

@@ -216,6 +216,9 @@ void files_clear(struct appending *append);
 void files_clear_renames(struct host *host);
 
 /* --- settle.c --- */
+/* The next attributes, empty: they are in use when attrs_count is raised. NULL:
+ * no memory. */
+struct buf *host_new_attrs(struct host *host);
 /* A call of run with @item in hand (NULL: a source), or of flush. */
 void host_begin(struct host *host, enum phase phase, struct item *item);
 /* It went well. Returns 0; or after all it did not: host->refused, and why. */

@@ -106,6 +106,17 @@ static void clear_attrs(struct host *host)
         host->attrs_count = 0;
 }
 
+struct buf *host_new_attrs(struct host *host)
+{
+    struct buf *attrs;
+
+    if (host->attrs_count == host->attrs.count && VEC_ADD(&host->attrs) == NULL)
+        return NULL;
+    attrs = &host->attrs.at[host->attrs_count];
+    buf_cut(attrs, 0);
+    return attrs;
+}
+
 void host_begin(struct host *host, enum phase phase, struct item *item)
 {
     host->phase = phase;
@@ -203,11 +214,10 @@ static int cause_attrs(struct host *host, unsigned attempts)
     char text[16];
     int size, code;
 
-    if (host->attrs_count == host->attrs.count && VEC_ADD(&host->attrs) == NULL)
+    attrs = host_new_attrs(host);
+    if (attrs == NULL)
         return WEIR_ENOMEM;
-    attrs = &host->attrs.at[host->attrs_count++];
-    buf_cut(attrs, 0);
-    host->attrs_now = host->attrs_count;
+    host->attrs_now = ++host->attrs_count;
     code = buf_add(attrs, item->attrs, item->attrs_size);
     if (code < 0)
         return code;
