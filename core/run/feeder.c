@@ -153,6 +153,6 @@ int feeder_main(struct keeper_place *place)
                  err.text[0] != '\0' ? err.text : weir_strerror(code));
         return code;
     }
-    turn_book(place->member)->ended = 1;
+    turn_book(place->member)->ended = ENDED_ALL;
     return commit(&feeding);
 }

@@ -382,6 +382,6 @@ int gate_main(struct gate_place *place)
 
     if (code < 0)
         return code;
-    turn_book(place->run_member)->ended = 1;
+    turn_book(place->run_member)->ended = ENDED_ALL;
     return turn_commit(place->run_member, NULL, NULL);
 }

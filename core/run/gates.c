@@ -23,6 +23,7 @@
 #include "pool/queue_named.h"
 #include "process/process.h"
 #include "run/gate.h"
+#include "run/host.h"
 
 enum { GATE_DEATHS_MOST = 10, BACKOFFS = 5, NAMED = 0 };
 #define GATE_YOUNG_NS (100 * NS_PER_MS)
@@ -382,8 +383,8 @@ void gates_status(struct supervisor *sup)
         member_sample(sup->segment, gate->member, &sample);
         buf_printf(&sup->notes, "pid %d, %s '%s'%s\n", (int)gate->pid,
                    gate->in ? "from" : "to", gate->queue->known,
-                   sample.waiting == 0   ? ""
-                   : sample.waiting == 1 ? ", waits for items"
-                                         : ", waits for room");
+                   sample.waiting == WAITING_NOT    ? ""
+                   : sample.waiting == WAITING_ITEM ? ", waits for items"
+                                                    : ", waits for room");
     }
 }

@@ -223,7 +223,7 @@ static int keep_all(struct keeping *keeping)
     } while (count > 0 && code == 0);
     if (code < 0 || count != WEIR_ECLOSED)
         return code < 0 ? code : count;
-    turn_book(member)->ended = 1;
+    turn_book(member)->ended = ENDED_ALL;
     return turn_commit(member, NULL, &keeping->err);
 }
 
