@@ -4,6 +4,9 @@
 
 #include "run/backoff.h"
 
+#define FORK_NS (10 * NS_PER_MS)
+#define FORK_MOST_NS (1 * NS_PER_S)
+
 /* From 0 to 1. */
 static double chance(uint64_t root, uint64_t path, unsigned attempts)
 {
@@ -26,6 +29,17 @@ int64_t backoff_ns(const struct job_wait *wait, unsigned attempts,
         ns = (double)wait->most_ns;
     ns -= ns * wait->jitter * chance(root, path, attempts);
     return ns < 1 ? 1 : (int64_t)ns;
+}
+
+int64_t backoff_fork_ns(unsigned times)
+{
+    int64_t wait = FORK_NS;
+
+    if (times == 0)
+        return 0;
+    while (--times > 0 && wait < FORK_MOST_NS)
+        wait *= 2;
+    return wait < FORK_MOST_NS ? wait : FORK_MOST_NS;
 }
 
 enum wait_class backoff_class(enum cause cause)

@@ -22,12 +22,12 @@
 
 #include "pool/queue_named.h"
 #include "process/process.h"
+#include "run/backoff.h"
 #include "run/gate.h"
 #include "run/host.h"
 
-enum { GATE_DEATHS_MOST = 10, BACKOFFS = 5, NAMED = 0 };
+enum { GATE_DEATHS_MOST = 10, NAMED = 0 };
 #define GATE_YOUNG_NS (100 * NS_PER_MS)
-#define GATE_BACKOFF_NS (10 * NS_PER_MS)
 #define LOCK_NS (10 * NS_PER_S)
 /* Source numbers are the stages'; this one, and above it that of stdin, are
  * none. The share is the gate's. */
@@ -273,10 +273,7 @@ static void replace(struct supervisor *sup, struct gate *gate,
 
     if (moved != gate->moved || sup->now - gate->started_ns >= GATE_YOUNG_NS)
         gate->young = 0;
-    gate->due_ns = sup->now;
-    if (gate->young++ > 0)
-        gate->due_ns += GATE_BACKOFF_NS
-                        << (gate->young < BACKOFFS ? gate->young : BACKOFFS);
+    gate->due_ns = sup->now + backoff_fork_ns(gate->young++);
     if (gate->young >= GATE_DEATHS_MOST)
         supervisor_fail(sup,
                         "queue '%s': the process that moves its items %s, %u "

@@ -32,8 +32,6 @@ enum {
     NURSERY_MOST = 30, /* nurseries in a row that could not be prepared */
 };
 #define YOUNG_NS (100 * NS_PER_MS)
-#define BACKOFF_NS (10 * NS_PER_MS)
-#define BACKOFF_MOST_NS (1 * NS_PER_S)
 #define NURSERY_BACKOFF_NS (100 * NS_PER_MS)
 #define GONE_MS 2000
 
@@ -205,22 +203,10 @@ static int order(struct supervisor *sup, struct seat *seat)
     return nursery_fork(sup->nursery, &order);
 }
 
-/* 0, 10, 20, 40 ms ... 1 s */
-static int64_t backoff(unsigned times)
-{
-    int64_t wait = BACKOFF_NS;
-
-    if (times == 0)
-        return 0;
-    while (--times > 0 && wait < BACKOFF_MOST_NS)
-        wait *= 2;
-    return wait < BACKOFF_MOST_NS ? wait : BACKOFF_MOST_NS;
-}
-
 static void refused(struct supervisor *sup, struct seat *seat, int code)
 {
     seat->state = SEAT_DUE;
-    seat->due_ns = sup->now + backoff(++seat->refused);
+    seat->due_ns = sup->now + backoff_fork_ns(++seat->refused);
     if (seat->refused >= REFUSED_MOST)
         supervisor_fail(sup, "a worker of stage '%s' cannot be started: %s",
                         sup->stages[seat->stage].job->name,
@@ -317,8 +303,9 @@ static void replace(struct supervisor *sup, struct seat *seat,
     else
         seat->young = 0;
     seat->state = SEAT_DUE;
-    seat->due_ns = sup->now +
-                   backoff(seat->young > 1 || !seat->ready ? seat->young : 0);
+    seat->due_ns = sup->now + backoff_fork_ns(seat->young > 1 || !seat->ready
+                                                  ? seat->young
+                                                  : 0);
     /* The tries of a source, or of a flush, are those of its worker. */
     if (tries > 0) {
         int64_t wait = backoff_ns(
@@ -473,7 +460,7 @@ int64_t seats_new_nursery(struct supervisor *sup)
         return sup->nursery_due_ns;
     code = job_nursery(sup->job, sup->job_options, &sup->nursery, &err);
     if (code < 0) {
-        int64_t wait = backoff(++sup->nursery_failed);
+        int64_t wait = backoff_fork_ns(++sup->nursery_failed);
 
         sup->nursery_due_ns = clock_now() + (wait < NURSERY_BACKOFF_NS
                                                  ? wait
