@@ -225,7 +225,7 @@ int64_t gates_start(struct supervisor *sup)
         if (gate->ended || gate->pid != 0)
             continue;
         if (gate->due_ns > sup->now) {
-            next = gate->due_ns < next ? gate->due_ns : next;
+            next = sooner(next, gate->due_ns);
             continue;
         }
         code = fork_gate(sup, i);

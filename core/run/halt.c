@@ -97,7 +97,7 @@ int64_t halt_watch(struct supervisor *sup)
         return next;
     if (sup->now >= sup->deadline_ns)
         pass_deadline(sup);
-    return sup->deadline_ns < next ? sup->deadline_ns : next;
+    return sooner(next, sup->deadline_ns);
 }
 
 /* Counted once more: the last failures may have come with the end. */

@@ -58,17 +58,12 @@ static void look(struct supervisor *sup, struct seat *seat,
     seat->beat = sample->beat;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Returns when this seat is to be looked at again. */
 static int64_t watch_seat(struct supervisor *sup, struct seat *seat)
 {
     const struct job_stage *job = sup->stages[seat->stage].job;
-    int64_t shortest = least(job->heartbeat_ns,
-                             least(job->soft_ns, job->timeout_ns));
+    int64_t shortest = sooner(job->heartbeat_ns,
+                              sooner(job->soft_ns, job->timeout_ns));
     struct member_sample sample;
 
     if (seat->struck)
@@ -101,7 +96,7 @@ int64_t limits_watch(struct supervisor *sup)
         if (sup->seats[i].state != SEAT_LIVE)
             continue;
         wish = watch_seat(sup, &sup->seats[i]);
-        next = wish < next ? wish : next;
+        next = sooner(next, wish);
     }
     return next;
 }

@@ -192,11 +192,6 @@ static void handle(struct supervisor *sup, uint64_t data)
     }
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* What has become due; returns when to come round again. */
 static int64_t do_what_is_due(struct supervisor *sup)
 {

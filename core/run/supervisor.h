@@ -192,6 +192,12 @@ void seats_end(struct supervisor *sup);
 const char *seats_task(const struct supervisor *sup, unsigned stage, char *out,
                        size_t room);
 
+/* Of two times, or lengths of time; FOREVER is none. */
+static inline int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* --- death.c --- */
 struct death death_of(pid_t pid);
 char *death_words(char *out, size_t room, const struct death *death);
