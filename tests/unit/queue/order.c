@@ -81,6 +81,22 @@ static void finish(struct member *member, const struct item *item)
     ck_assert_int_eq(turn_commit(member, NULL, NULL), 0);
 }
 
+/* Its last one: the item is done. */
+static void give_last(struct member *member, unsigned queue,
+                      const struct item *item, uint32_t index, const char *text)
+{
+    give(member, queue, item, index, text);
+    finish(member, item);
+}
+
+/* The members 1 and 2 have one each. */
+static void take_two(struct desk *desk, struct item *items)
+{
+    put_numbers(desk, 2);
+    for (unsigned i = 0; i < 2; i++)
+        take_up(desk->members[i + 1], &items[i]);
+}
+
 static void expect(struct desk *desk, unsigned queue, const char *texts)
 {
     char text[2] = "";
@@ -131,8 +147,7 @@ START_TEST(nothing_is_enough)
     put_numbers(&desk, 3);
     for (unsigned i = 0; i < 3; i++)
         take_up(m[i + 1], &items[i]);
-    give(m[3], 1, &items[2], 0, "c");
-    finish(m[3], &items[2]);
+    give_last(m[3], 1, &items[2], 0, "c");
     finish(m[2], &items[1]);
     ck_assert_uint_eq(desk_state(&desk, 1).held, 1);
     finish(m[1], &items[0]);
@@ -148,11 +163,8 @@ START_TEST(strangers_pass)
     struct member **m = desk.members;
     struct item items[2];
 
-    put_numbers(&desk, 2);
-    take_up(m[1], &items[0]);
-    take_up(m[2], &items[1]);
-    give(m[2], 2, &items[1], 0, "b");
-    finish(m[2], &items[1]);
+    take_two(&desk, items);
+    give_last(m[2], 2, &items[1], 0, "b");
     desk_put(m[3], 2, "x");
     expect(&desk, 2, "x");
     finish(m[1], &items[0]);
@@ -172,10 +184,8 @@ START_TEST(flush_is_last)
     ck_assert_int_eq(queue_close(desk.segment, 0), 0);
     take_up(m[1], &items[0]);
     take_up(m[2], &items[1]);
-    give(m[2], 1, &items[1], 0, "b");
-    finish(m[2], &items[1]);
-    give(m[1], 1, &items[0], 0, "a");
-    finish(m[1], &items[0]);
+    give_last(m[2], 1, &items[1], 0, "b");
+    give_last(m[1], 1, &items[0], 0, "a");
     give(m[3], 1, NULL, 0, "y");
     give(m[3], 1, NULL, 1, "z");
     ck_assert_int_eq(turn_commit(m[3], NULL, NULL), 0);
@@ -221,17 +231,13 @@ START_TEST(back_is_not_done)
     struct member **m = desk.members;
     struct item items[2];
 
-    put_numbers(&desk, 2);
-    take_up(m[1], &items[0]);
-    take_up(m[2], &items[1]);
-    give(m[2], 1, &items[1], 0, "b");
-    finish(m[2], &items[1]);
+    take_two(&desk, items);
+    give_last(m[2], 1, &items[1], 0, "b");
     ck_assert_int_eq(turn_abort(m[1]), 0);
     ck_assert_int_eq(order_advance_all(desk.segment, FOREVER), 0);
     ck_assert_uint_eq(desk_state(&desk, 1).held, 1);
     ck_assert_uint_eq(take_up(m[3], &items[0]), 0);
-    give(m[3], 1, &items[0], 0, "a");
-    finish(m[3], &items[0]);
+    give_last(m[3], 1, &items[0], 0, "a");
     expect(&desk, 1, "ab");
     desk_close(&desk);
 }
@@ -244,16 +250,12 @@ START_TEST(held_outlives)
     struct member **m = desk.members;
     struct item items[2];
 
-    put_numbers(&desk, 2);
-    take_up(m[1], &items[0]);
-    take_up(m[2], &items[1]);
-    give(m[2], 1, &items[1], 0, "b");
-    finish(m[2], &items[1]);
+    take_two(&desk, items);
+    give_last(m[2], 1, &items[1], 0, "b");
     member_forget(&m[2]);
     ck_assert_int_eq(member_recover(desk.segment, 2, CAUSE_SIGNAL, 9, NULL), 0);
     ck_assert_uint_eq(desk_state(&desk, 1).held, 1);
-    give(m[1], 1, &items[0], 0, "a");
-    finish(m[1], &items[0]);
+    give_last(m[1], 1, &items[0], 0, "a");
     expect(&desk, 1, "ab");
     desk_close(&desk);
 }
@@ -272,8 +274,7 @@ START_TEST(last_slot)
     put_numbers(&desk, 3);
     for (unsigned i = 0; i < 3; i++)
         take_up(m[i + 1], &items[i]);
-    give(m[2], 1, &items[1], 0, "b");
-    finish(m[2], &items[1]);
+    give_last(m[2], 1, &items[1], 0, "b");
     ck_assert_int_eq(stage_behind(m[3], 1, &items[2], 0, 1, "c"), WEIR_EFULL);
     ck_assert_int_eq(turn_wait_first(m[3], &items[2], 0), WEIR_ETIMEDOUT);
     ck_assert_int_eq(stage_behind(m[1], 1, &items[0], 0, 1, "a"), WEIR_EFULL);
@@ -285,8 +286,7 @@ START_TEST(last_slot)
     finish(m[1], &items[0]);
     ck_assert_int_eq(turn_wait_first(m[3], &items[2], 0), 0);
     expect(&desk, 1, "ab");
-    give(m[3], 1, &items[2], 0, "c");
-    finish(m[3], &items[2]);
+    give_last(m[3], 1, &items[2], 0, "c");
     expect(&desk, 1, "c");
     desk_close(&desk);
 }
@@ -299,9 +299,7 @@ START_TEST(bytes_are_passed_once)
     struct member **m = desk.members;
     struct item items[2];
 
-    put_numbers(&desk, 2);
-    take_up(m[1], &items[0]);
-    take_up(m[2], &items[1]);
+    take_two(&desk, items);
     ck_assert_int_eq(stage_behind(m[2], 1, &items[1], 0, 60, "b"), 0);
     /* its room counts until then */
     ck_assert_int_eq(stage_behind(m[2], 1, &items[1], 1, 60, "x"), WEIR_EFULL);
@@ -327,15 +325,12 @@ START_TEST(claims)
     struct room one = { .queue = 2, .slots = 1, .bytes = 1 };
     struct item items[2];
 
-    put_numbers(&desk, 2);
-    take_up(m[1], &items[0]);
-    take_up(m[2], &items[1]);
+    take_two(&desk, items);
     ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
     ck_assert_int_eq(turn_claim(m[3], &all, 1, 0), 0);
     ck_assert_int_eq(turn_claim(m[1], &one, 1, 0), WEIR_EFULL);
     ck_assert_int_eq(turn_unclaim(m[3], &all, 1), 0);
-    give(m[2], 2, &items[1], 0, "b");
-    finish(m[2], &items[1]);
+    give_last(m[2], 2, &items[1], 0, "b");
     desk.segment->queues[2].head->claim = 3 + 1; /* who waits, and will */
     ck_assert(turn_claims(m[3], &all, 1));
     ck_assert_int_eq(turn_claim(m[1], &one, 1, 0), 0);
@@ -393,8 +388,7 @@ START_TEST(rebuilt)
     for (unsigned i = 0; i < 3; i++)
         take_up(m[i + 1], &items[i]);
     give(m[3], 1, &items[2], 0, "c");
-    give(m[3], 1, &items[2], 1, "d");
-    finish(m[3], &items[2]);
+    give_last(m[3], 1, &items[2], 1, "d");
     take_up(m[3], &items[3]);
     ck_assert_int_eq(turn_release(m[2], &items[1]), 0);
     next = atomic_load(&desk.segment->queues[0].head->next);
@@ -412,11 +406,9 @@ START_TEST(rebuilt)
     ck_assert_uint_eq(desk_state(&desk, 0).published, 8);
     ck_assert_uint_eq(desk_state(&desk, 1).held, 2);
     ck_assert_int_eq(turn_release(m[3], &items[3]), 0);
-    give(m[1], 1, &items[0], 0, "a");
-    finish(m[1], &items[0]);
+    give_last(m[1], 1, &items[0], 0, "a");
     ck_assert_uint_eq(take_up(m[2], &items[1]), 1);
-    give(m[2], 1, &items[1], 0, "b");
-    finish(m[2], &items[1]);
+    give_last(m[2], 1, &items[1], 0, "b");
     expect(&desk, 1, "abcd");
     expect(&desk, 0, "34567");
     desk_close(&desk);
@@ -436,8 +428,7 @@ START_TEST(restored)
     for (unsigned i = 0; i < 3; i++)
         take_up(m[i + 1], &items[i]);
     give(m[2], 1, &items[1], 0, "b");
-    give(m[2], 1, &items[1], 1, "c");
-    finish(m[2], &items[1]);
+    give_last(m[2], 1, &items[1], 1, "c");
     give(m[3], 1, &items[2], 0, "x");
     ck_assert_int_eq(segment_snapshot(desk.segment, NS_PER_S, NULL, NULL,
                                       &snapshot),
@@ -454,11 +445,9 @@ START_TEST(restored)
     ck_assert_uint_eq(desk_state(&next, 1).held, 2);
     ck_assert_uint_eq(take_up(m[1], &items[0]), 0);
     ck_assert_uint_eq(take_up(m[2], &items[1]), 2);
-    give(m[2], 1, &items[1], 0, "d");
-    finish(m[2], &items[1]);
+    give_last(m[2], 1, &items[1], 0, "d");
     ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
-    give(m[1], 1, &items[0], 0, "a");
-    finish(m[1], &items[0]);
+    give_last(m[1], 1, &items[0], 0, "a");
     expect(&next, 1, "abcd");
     expect(&next, 0, "34");
     desk_put(m[1], 0, "5");
