@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* db.c - SQLite with codes and sentences. Runs in the journal process of a run,
- * and in commands that read; in none of them while they fork. */
+/* db.c - SQLite with codes and sentences. Runs in the journal process and the
+ * keeper of a run, and in commands that read; in none of them while they fork.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 
 enum { BUSY_MS = 10000 };
 
-static int code_of(struct db *db, int result)
+int db_code(struct db *db, int result)
 {
     int errno_there = db->handle != NULL ? sqlite3_system_errno(db->handle) : 0;
 
@@ -29,6 +30,9 @@ static int code_of(struct db *db, int result)
         return -EBUSY;
     case SQLITE_READONLY:
         return -EROFS;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return -EACCES;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return WEIR_EBROKEN;
@@ -39,9 +43,9 @@ static int code_of(struct db *db, int result)
     }
 }
 
-int db_error(struct db *db, int result, weir_error *err)
+static int journal_error(struct db *db, int result, weir_error *err)
 {
-    int code = code_of(db, result);
+    int code = db_code(db, result);
 
     if (code == WEIR_EBROKEN)
         return error_set(err, code,
@@ -55,31 +59,14 @@ int db_error(struct db *db, int result, weir_error *err)
 
 /* ---------------------------------------------------------------- open ---- */
 
-static int pragma(struct db *db, const char *name, int64_t *out,
-                  weir_error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    char sql[64];
-    int code;
-
-    snprintf(sql, sizeof sql, "PRAGMA %s", name);
-    code = db_bind(db, &statement, err, sql, "");
-    if (code == 0)
-        code = db_step(db, statement, err);
-    if (code == 1)
-        *out = db_i64(statement, 0);
-    sqlite3_finalize(statement);
-    return code < 0 ? code : 0;
-}
-
 static int check_maker(struct db *db, int32_t id, int32_t version,
                        weir_error *err)
 {
     int64_t is_id = 0, is_version = 0;
-    int code = pragma(db, "application_id", &is_id, err);
+    int code = db_number(db, "PRAGMA application_id", &is_id, err);
 
     if (code == 0)
-        code = pragma(db, "user_version", &is_version, err);
+        code = db_number(db, "PRAGMA user_version", &is_version, err);
     if (code < 0)
         return code;
     if (is_id != id)
@@ -95,26 +82,21 @@ static int check_maker(struct db *db, int32_t id, int32_t version,
     return 0;
 }
 
-static int set_up(struct db *db, enum db_mode mode, int32_t id, int32_t version,
-                  weir_error *err)
+int db_write_ahead(struct db *db, weir_error *err)
 {
     char sql[160];
-    int code = db_run(db,
-                      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; "
-                      "PRAGMA temp_store=MEMORY",
-                      err);
 
-    if (code == 0 && mode != DB_CREATE)
-        code = check_maker(db, id, version, err);
-    if (code < 0 || mode == DB_READ)
-        return code;
     snprintf(sql, sizeof sql,
              "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
              "PRAGMA journal_size_limit=%d",
              64 << 20);
-    code = db_run(db, sql, err);
-    if (code < 0 || mode != DB_CREATE)
-        return code;
+    return db_run(db, sql, err);
+}
+
+int db_sign(struct db *db, int32_t id, int32_t version, weir_error *err)
+{
+    char sql[96];
+
     snprintf(sql, sizeof sql,
              "PRAGMA application_id=%d; PRAGMA user_version=%d", id, version);
     return db_run(db, sql, err);
@@ -131,31 +113,51 @@ static int make_file(const char *path)
     return 0;
 }
 
+int db_connect(struct db *db, const char *path, int flags, db_error_fn *error,
+               weir_error *err)
+{
+    int code = WEIR_ENOMEM, result;
+
+    *db = (struct db){ .path = strdup(path), .error = error };
+    if (db->path != NULL) {
+        result = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX,
+                                 NULL);
+        code = result == SQLITE_OK ? 0 : db_code(db, result);
+    }
+    if (code < 0) {
+        error_sys(err, code, "cannot open '%s'", path);
+    } else {
+        sqlite3_busy_timeout(db->handle, BUSY_MS);
+        code = db_run(db,
+                      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
+                      err);
+    }
+    if (code < 0)
+        db_close(db);
+    return code;
+}
+
 int db_open(struct db *db, const char *path, enum db_mode mode, int32_t id,
             int32_t version, weir_error *err)
 {
-    const int flags = (mode == DB_READ ? SQLITE_OPEN_READONLY
-                                       : SQLITE_OPEN_READWRITE) |
-                      SQLITE_OPEN_NOMUTEX;
-    int code = mode == DB_CREATE ? make_file(path) : 0, result;
+    const int flags = mode == DB_READ ? SQLITE_OPEN_READONLY
+                                      : SQLITE_OPEN_READWRITE;
+    int code = mode == DB_CREATE ? make_file(path) : 0;
 
-    *db = (struct db){ .path = strdup(path) };
-    if (db->path == NULL)
-        code = WEIR_ENOMEM;
+    *db = (struct db){ .handle = NULL };
     if (code == 0 && access(path, F_OK) < 0)
         code = -errno;
-    if (code < 0) {
-        error_sys(err, code, "cannot open '%s'", path);
-        db_close(db);
-        return code;
-    }
-    result = sqlite3_open_v2(path, &db->handle, flags, NULL);
-    if (result != SQLITE_OK) {
-        code = db_error(db, result, err);
-    } else {
-        sqlite3_busy_timeout(db->handle, BUSY_MS);
-        code = set_up(db, mode, id, version, err);
-    }
+    if (code < 0)
+        return error_sys(err, code, "cannot open '%s'", path);
+    code = db_connect(db, path, flags, journal_error, err);
+    if (code == 0)
+        code = db_run(db, "PRAGMA temp_store=MEMORY", err);
+    if (code == 0 && mode != DB_CREATE)
+        code = check_maker(db, id, version, err);
+    if (code == 0 && mode != DB_READ)
+        code = db_write_ahead(db, err);
+    if (code == 0 && mode == DB_CREATE)
+        code = db_sign(db, id, version, err);
     if (code < 0)
         db_close(db);
     return code;
@@ -174,7 +176,7 @@ int db_run(struct db *db, const char *sql, weir_error *err)
 {
     int result = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
 
-    return result == SQLITE_OK ? 0 : db_error(db, result, err);
+    return result == SQLITE_OK ? 0 : db->error(db, result, err);
 }
 
 static int bind_all(sqlite3_stmt *statement, const char *types, va_list args)
@@ -212,7 +214,7 @@ static int bind(struct db *db, sqlite3_stmt **statement, weir_error *err,
         sqlite3_reset(*statement);
     if (result == SQLITE_OK)
         result = bind_all(*statement, types, args);
-    return result == SQLITE_OK ? 0 : db_error(db, result, err);
+    return result == SQLITE_OK ? 0 : db->error(db, result, err);
 }
 
 int db_bind(struct db *db, sqlite3_stmt **statement, weir_error *err,
@@ -237,7 +239,7 @@ int db_step(struct db *db, sqlite3_stmt *statement, weir_error *err)
         sqlite3_reset(statement);
         return 0;
     }
-    return db_error(db, result, err);
+    return db->error(db, result, err);
 }
 
 int db_do(struct db *db, weir_error *err, const char *sql, const char *types,
@@ -252,6 +254,19 @@ int db_do(struct db *db, weir_error *err, const char *sql, const char *types,
     va_end(args);
     if (code == 0)
         code = db_step(db, statement, err);
+    sqlite3_finalize(statement);
+    return code < 0 ? code : 0;
+}
+
+int db_number(struct db *db, const char *sql, int64_t *out, weir_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = db_bind(db, &statement, err, sql, "");
+
+    if (code == 0)
+        code = db_step(db, statement, err);
+    if (code == 1)
+        *out = db_i64(statement, 0);
     sqlite3_finalize(statement);
     return code < 0 ? code : 0;
 }

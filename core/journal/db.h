@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * db.h - the little of SQLite that a run's store needs: open, prepare, bind by
+ * db.h - the little of SQLite that a run's stores need: open, prepare, bind by
  * a line of letters, step, and errors as sentences.
  *
  * A connection must not cross a fork, not even to be closed: a process that
- * forks has none open. During a run only its journal process has one.
+ * forks has none open. During a run only its journal process, its keeper and
+ * what feeds a replay have one.
  */
 #ifndef JOURNAL_DB_H
 #define JOURNAL_DB_H
@@ -22,9 +23,15 @@ enum db_mode {
     DB_CREATE, /* it must not be there */
 };
 
+struct db;
+
+/* The code of what went wrong, and its sentence in @err. */
+typedef int db_error_fn(struct db *db, int result, weir_error *err);
+
 struct db {
     sqlite3 *handle;
     char *path; /* for sentences */
+    db_error_fn *error;
 };
 
 /*
@@ -39,7 +46,20 @@ struct db {
  */
 int db_open(struct db *db, const char *path, enum db_mode mode, int32_t id,
             int32_t version, weir_error *err);
-/* NULL-safe, and of one that is closed. */
+/*
+ * db_connect - only open it: who made it is neither checked nor written
+ * @flags: SQLITE_OPEN_...
+ * @error: says what goes wrong from here on
+ *
+ * Returns 0, or what the system said; @db is closed then.
+ */
+int db_connect(struct db *db, const char *path, int flags, db_error_fn *error,
+               weir_error *err);
+/* Write-ahead mode, with every commit on the disk. */
+int db_write_ahead(struct db *db, weir_error *err);
+/* Note who made it. */
+int db_sign(struct db *db, int32_t id, int32_t version, weir_error *err);
+/* Also of one that is closed. */
 void db_close(struct db *db);
 
 /* Statements without parameters, parted by semicolons. */
@@ -61,6 +81,9 @@ int db_step(struct db *db, sqlite3_stmt *statement, weir_error *err);
 int db_do(struct db *db, weir_error *err, const char *sql, const char *types,
           ...);
 
+/* The first number that @sql finds; *out stays when it finds none. */
+int db_number(struct db *db, const char *sql, int64_t *out, weir_error *err);
+
 /* Columns of the row at hand. Texts and bytes are valid until the next step. */
 uint64_t db_u64(sqlite3_stmt *statement, int column);
 int64_t db_i64(sqlite3_stmt *statement, int column);
@@ -72,7 +95,7 @@ int db_begin(struct db *db, weir_error *err);
 int db_commit(struct db *db, weir_error *err);
 void db_rollback(struct db *db);
 
-/* The code of what went wrong last, and its sentence in @err. */
-int db_error(struct db *db, int result, weir_error *err);
+/* The code of what went wrong last. */
+int db_code(struct db *db, int result);
 
 #endif
