@@ -11,11 +11,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal/db.h"
 #include "run/failed_store.h"
 
 enum {
@@ -25,8 +24,7 @@ enum {
 };
 
 struct failed_store {
-    sqlite3 *db;
-    char *file;
+    struct db db; /* the first, for say() */
     bool writes;
 };
 
@@ -48,206 +46,108 @@ static const char make_tables[] =
     " UNIQUE(root, path, stage));"
     "CREATE INDEX item_cause ON item(cause, replayed_ns);";
 
-/* -------------------------------------------------------------- errors ---- */
-
-static int code_of(const struct failed_store *store)
+/* A file that is no database is a mistake of who names it, and no damage. */
+static int say(struct db *db, int result, weir_error *err)
 {
-    switch (sqlite3_errcode(store->db)) {
-    case SQLITE_NOMEM:
-        return WEIR_ENOMEM;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        return -EACCES;
-    case SQLITE_CORRUPT:
-        return WEIR_EBROKEN;
-    case SQLITE_NOTADB:
-        return WEIR_ESTATE;
-    case SQLITE_TOOBIG:
-        return WEIR_ETOOBIG;
-    case SQLITE_CANTOPEN:
-        errno = sqlite3_system_errno(store->db);
-        return errno > 0 ? -errno : -EIO;
-    default:
-        return -EIO;
-    }
+    const struct failed_store *store = (const struct failed_store *)db;
+    int code = result == SQLITE_NOTADB ? WEIR_ESTATE : db_code(db, result);
+
+    return error_set(err, code, "cannot %s '%s': %s",
+                     store->writes ? "write" : "read", db->path,
+                     sqlite3_errmsg(db->handle));
 }
 
-static int broken(struct failed_store *store, weir_error *err)
+static int undo_failed(struct failed_store *store, int code)
 {
-    int code = code_of(store);
-
-    error_set(err, code, "cannot %s '%s': %s", store->writes ? "write" : "read",
-              store->file, sqlite3_errmsg(store->db));
+    if (code < 0)
+        db_rollback(&store->db);
     return code;
 }
 
-static int exec(struct failed_store *store, const char *sql, weir_error *err)
+/* As the column is; db_text is never NULL. */
+static const char *text_or_null(sqlite3_stmt *row, int column)
 {
-    if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return broken(store, err);
-    return 0;
-}
-
-static int prepare(struct failed_store *store, const char *sql,
-                   sqlite3_stmt **out, weir_error *err)
-{
-    if (sqlite3_prepare_v2(store->db, sql, -1, out, NULL) != SQLITE_OK)
-        return broken(store, err);
-    return 0;
-}
-
-/* The last step of a statement that gives no rows; ends it. */
-static int finish(struct failed_store *store, sqlite3_stmt *stmt,
-                  weir_error *err)
-{
-    int step = sqlite3_step(stmt);
-    int code = step == SQLITE_DONE || step == SQLITE_ROW ? 0
-                                                         : broken(store, err);
-
-    sqlite3_finalize(stmt);
-    return code;
-}
-
-static void bind_u64(sqlite3_stmt *stmt, int at, uint64_t value)
-{
-    sqlite3_bind_int64(stmt, at, (sqlite3_int64)value);
-}
-
-static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
-{
-    sqlite3_bind_text(stmt, at, text != NULL ? text : "", -1, SQLITE_STATIC);
-}
-
-static const char *column_text(sqlite3_stmt *stmt, int at)
-{
-    return (const char *)sqlite3_column_text(stmt, at);
+    return (const char *)sqlite3_column_text(row, column);
 }
 
 /* ---------------------------------------------------------------- open ---- */
 
-static int number_of(struct failed_store *store, const char *sql, int64_t *out,
-                     weir_error *err)
-{
-    sqlite3_stmt *stmt;
-    int code = prepare(store, sql, &stmt, err), step;
-
-    if (code < 0)
-        return code;
-    step = sqlite3_step(stmt);
-    if (step == SQLITE_ROW)
-        *out = sqlite3_column_int64(stmt, 0);
-    else
-        code = step == SQLITE_DONE ? WEIR_EEMPTY : broken(store, err);
-    sqlite3_finalize(stmt);
-    return code;
-}
-
-static int check_form(struct failed_store *store, weir_error *err)
+/* 1: nothing is in it yet. */
+static int check_form(struct db *db, weir_error *err)
 {
     int64_t application = 0, form = 0, tables = 0;
-    int code = number_of(store, "PRAGMA application_id", &application, err);
+    int code = db_number(db, "PRAGMA application_id", &application, err);
 
     if (code == 0)
-        code = number_of(store, "PRAGMA user_version", &form, err);
+        code = db_number(db, "PRAGMA user_version", &form, err);
     if (code == 0)
-        code = number_of(store, "SELECT count(*) FROM sqlite_master", &tables,
+        code = db_number(db, "SELECT count(*) FROM sqlite_master", &tables,
                          err);
     if (code < 0)
         return code;
     if (application == 0 && form == 0 && tables == 0)
-        return 1; /* nothing is in it yet */
+        return 1;
     if (application != APPLICATION)
         return error_set(err, WEIR_ESTATE, "'%s' is no file of failed items",
-                         store->file);
+                         db->path);
     if (form != FAILED_FORM)
         return error_set(err, WEIR_ESTATE,
                          "'%s' has form %" PRId64 " of failed items, and this "
                          "weir reads form %d",
-                         store->file, form, FAILED_FORM);
+                         db->path, form, FAILED_FORM);
     return 0;
 }
 
 /* All in one transaction: killed in it, the file is as it was. */
-static int make(struct failed_store *store, weir_error *err)
+static int make(struct db *db, weir_error *err)
 {
-    char pragmas[128];
-    int code = exec(store, "BEGIN IMMEDIATE", err);
+    int code = db_begin(db, err);
 
     if (code < 0)
         return code;
-    code = check_form(store, err); /* another may have made it meanwhile */
+    code = check_form(db, err); /* another may have made it meanwhile */
     if (code == 1) {
-        snprintf(pragmas, sizeof pragmas,
-                 "PRAGMA application_id=%d; PRAGMA user_version=%d;",
-                 APPLICATION, FAILED_FORM);
-        code = exec(store, make_tables, err);
+        code = db_run(db, make_tables, err);
         if (code == 0)
-            code = exec(store, pragmas, err);
+            code = db_sign(db, APPLICATION, FAILED_FORM, err);
     }
     if (code == 0)
-        code = exec(store, "COMMIT", err);
-    if (code != 0)
-        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        code = db_commit(db, err);
+    if (code < 0)
+        db_rollback(db);
     return code;
 }
 
 static int set_up(struct failed_store *store, weir_error *err)
 {
+    struct db *db = &store->db;
     int code;
 
-    sqlite3_extended_result_codes(store->db, 0);
-    sqlite3_busy_timeout(store->db, BUSY_MS);
-    if (store->writes) {
-        code = exec(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-                    err);
-        if (code < 0)
-            return code;
-    }
-    code = check_form(store, err);
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
+    code = store->writes ? db_write_ahead(db, err) : 0;
+    if (code == 0)
+        code = check_form(db, err);
     if (code == 1 && store->writes)
-        return make(store, err);
+        return make(db, err);
     if (code == 1)
         return error_set(err, -ENOENT, "'%s' has no failed items in it",
-                         store->file);
+                         db->path);
     return code;
-}
-
-static int connect(struct failed_store *store, weir_error *err)
-{
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
-    int result;
-
-    if (store->writes)
-        flags |= SQLITE_OPEN_CREATE;
-    result = sqlite3_open_v2(store->file, &store->db, flags, NULL);
-    if (result == SQLITE_OK)
-        return 0;
-    if (store->db == NULL)
-        return error_sys(err, WEIR_ENOMEM, "cannot open '%s'", store->file);
-    return error_sys(err, code_of(store), "cannot open '%s'", store->file);
 }
 
 int failed_open(const char *file, enum failed_mode mode,
                 struct failed_store **out, weir_error *err)
 {
     struct failed_store *store = calloc(1, sizeof *store);
-    int code = WEIR_ENOMEM;
+    int flags = SQLITE_OPEN_READWRITE; /* who reads mends what a kill left */
+    int code;
 
-    if (store != NULL)
-        store->file = strdup(file);
-    if (store == NULL || store->file == NULL) {
-        free(store);
-        return error_sys(err, code, "cannot open '%s'", file);
-    }
+    if (store == NULL)
+        return error_sys(err, WEIR_ENOMEM, "cannot open '%s'", file);
     store->writes = mode == FAILED_WRITE;
-    code = connect(store, err);
+    if (store->writes)
+        flags |= SQLITE_OPEN_CREATE;
+    code = db_connect(&store->db, file, flags, say, err);
     if (code == 0)
         code = set_up(store, err);
     if (code < 0)
@@ -259,42 +159,31 @@ int failed_open(const char *file, enum failed_mode mode,
 
 /* Without a log beside it, it can be read where nothing can be written. Not
  * while somebody reads: then it stays as it is. */
-static void put_in_one_file(struct failed_store *store)
+static void put_in_one_file(struct db *db)
 {
-    sqlite3_busy_timeout(store->db, 0);
-    sqlite3_exec(store->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+    sqlite3_busy_timeout(db->handle, 0);
+    db_run(db, "PRAGMA journal_mode=DELETE", NULL);
 }
 
 void failed_close(struct failed_store **store)
 {
     if (*store == NULL)
         return;
-    if ((*store)->writes && (*store)->db != NULL)
-        put_in_one_file(*store);
-    sqlite3_close((*store)->db);
-    free((*store)->file);
+    if ((*store)->writes && (*store)->db.handle != NULL)
+        put_in_one_file(&(*store)->db);
+    db_close(&(*store)->db);
     free(*store);
     *store = NULL;
 }
 
 int failed_begin(struct failed_store *store, weir_error *err)
 {
-    return exec(store, "BEGIN IMMEDIATE", err);
-}
-
-static void undo(struct failed_store *store)
-{
-    if (sqlite3_get_autocommit(store->db) == 0)
-        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return db_begin(&store->db, err);
 }
 
 int failed_commit(struct failed_store *store, weir_error *err)
 {
-    int code = exec(store, "COMMIT", err);
-
-    if (code < 0)
-        undo(store);
-    return code;
+    return undo_failed(store, db_commit(&store->db, err));
 }
 
 /* ----------------------------------------------------------------- add ---- */
@@ -312,151 +201,94 @@ static const char add_sql[] =
     " replayed_ns = 0"
     " WHERE at_ns <> excluded.at_ns";
 
-static int bind_row(struct failed_store *store, sqlite3_stmt *stmt,
-                    const struct failed_row *row, const char *sentence,
-                    uint32_t cause)
+static int add_row(struct failed_store *store, const struct failed_row *row,
+                   const char *class, const char *why, weir_error *err)
 {
+    CLEANUP_BUF struct buf task = { 0 }, sentence = { 0 };
     bool whole = row->kept == FAILED_WHOLE && row->size <= FAILED_ITEM_MOST;
     enum failed_kept kept = row->kept == FAILED_WHOLE && !whole
                                 ? FAILED_TOO_LARGE
                                 : row->kept;
-    const char *data = row->data != NULL ? row->data : "";
-    const char *attrs = row->attrs != NULL ? row->attrs : "";
+    int code = failed_task(store, row->stage, &task, err);
 
-    bind_u64(stmt, 1, row->root);
-    bind_u64(stmt, 2, row->path);
-    bind_text(stmt, 3, row->stage);
-    bind_text(stmt, 4, row->class);
-    bind_text(stmt, 5, row->why);
-    bind_text(stmt, 6, sentence);
-    bind_u64(stmt, 7, cause);
-    bind_u64(stmt, 8, row->attempts);
-    sqlite3_bind_int64(stmt, 9, row->at_ns);
-    sqlite3_bind_int64(stmt, 10, row->took_ns);
-    bind_u64(stmt, 11, kept);
-    bind_u64(stmt, 12, row->size);
-    if (whole)
-        sqlite3_bind_blob64(stmt, 13, data, row->size, SQLITE_STATIC);
-    sqlite3_bind_blob64(stmt, 14, attrs, row->attrs_size, SQLITE_STATIC);
-    return sqlite3_errcode(store->db) == SQLITE_NOMEM ? WEIR_ENOMEM : 0;
+    if (code < 0 && code != WEIR_EEMPTY)
+        return code;
+    if (failed_sentence(&sentence, why) < 0)
+        return error_sys(err, WEIR_ENOMEM, "cannot keep an item");
+    return db_do(&store->db, err, add_sql, "uuttttuuiiuubb", row->root,
+                 row->path, row->stage, class, why, sentence.data,
+                 (uint64_t)failed_cause(task.data != NULL ? task.data
+                                                          : row->stage,
+                                        class, sentence.data),
+                 (uint64_t)row->attempts, row->at_ns, row->took_ns,
+                 (uint64_t)kept, row->size, row->data,
+                 whole ? (size_t)row->size : 0, row->attrs, row->attrs_size);
 }
 
 int failed_add(struct failed_store *store, const struct failed_row *row,
                weir_error *err)
 {
-    CLEANUP_BUF struct buf task = { 0 }, sentence = { 0 };
-    const char *class = row->class != NULL ? row->class : "";
-    sqlite3_stmt *stmt;
-    int code = failed_task(store, row->stage, &task, err);
-
-    if (code < 0 && code != WEIR_EEMPTY)
-        return undo(store), code;
-    if (failed_sentence(&sentence, row->why != NULL ? row->why : "") < 0)
-        return undo(store), error_sys(err, WEIR_ENOMEM, "cannot keep an item");
-    code = prepare(store, add_sql, &stmt, err);
-    if (code == 0) {
-        bind_row(store, stmt, row, sentence.data,
-                 failed_cause(task.data != NULL ? task.data : row->stage, class,
-                              sentence.data));
-        code = finish(store, stmt, err);
-    }
-    if (code < 0)
-        undo(store);
-    return code;
+    return undo_failed(store,
+                       add_row(store, row, row->class != NULL ? row->class : "",
+                               row->why != NULL ? row->why : "", err));
 }
 
 int failed_set_settled(struct failed_store *store, uint64_t root, uint64_t path,
                        const char *stage, int64_t at_ns, weir_error *err)
 {
-    sqlite3_stmt *stmt;
-    int code = prepare(store,
-                       "UPDATE item SET settled_ns = ?4 WHERE root = ?1 AND"
-                       " path = ?2 AND stage = ?3 AND replayed_ns = 0",
-                       &stmt, err);
-
-    if (code == 0) {
-        bind_u64(stmt, 1, root);
-        bind_u64(stmt, 2, path);
-        bind_text(stmt, 3, stage);
-        sqlite3_bind_int64(stmt, 4, at_ns);
-        code = finish(store, stmt, err);
-    }
-    if (code < 0)
-        undo(store);
-    return code;
+    return undo_failed(
+        store, db_do(&store->db, err,
+                     "UPDATE item SET settled_ns = ?4 WHERE root = ?1 AND"
+                     " path = ?2 AND stage = ?3 AND replayed_ns = 0",
+                     "uuti", root, path, stage, at_ns));
 }
 
 int failed_end_replay(struct failed_store *store, bool end, weir_error *err)
 {
-    int code = exec(store,
-                    end ? "UPDATE item SET replayed_ns = settled_ns,"
-                          " settled_ns = 0 WHERE settled_ns <> 0"
-                        : "UPDATE item SET settled_ns = 0"
-                          " WHERE settled_ns <> 0",
-                    err);
-
-    if (code < 0)
-        undo(store);
-    return code;
+    return undo_failed(store,
+                       db_run(&store->db,
+                              end ? "UPDATE item SET replayed_ns = settled_ns,"
+                                    " settled_ns = 0 WHERE settled_ns <> 0"
+                                  : "UPDATE item SET settled_ns = 0"
+                                    " WHERE settled_ns <> 0",
+                              err));
 }
 
 /* --------------------------------------------------------------- facts ---- */
 
-static int set_words(struct failed_store *store, const char *sql,
-                     const char *const *words, weir_error *err)
-{
-    sqlite3_stmt *stmt;
-    int code = prepare(store, sql, &stmt, err);
-
-    for (int i = 0; code == 0 && words[i] != NULL; i++)
-        bind_text(stmt, i + 1, words[i]);
-    if (code == 0)
-        code = finish(store, stmt, err);
-    if (code < 0)
-        undo(store);
-    return code;
-}
-
 int failed_set_fact(struct failed_store *store, const char *name,
                     const void *data, size_t size, weir_error *err)
 {
-    sqlite3_stmt *stmt;
-    int code = prepare(store, "INSERT OR REPLACE INTO fact VALUES(?1, ?2)",
-                       &stmt, err);
+    return undo_failed(store,
+                       db_do(&store->db, err,
+                             "INSERT OR REPLACE INTO fact VALUES(?1, ?2)", "tb",
+                             name, data, size));
+}
 
-    if (code == 0) {
-        bind_text(stmt, 1, name);
-        sqlite3_bind_blob64(stmt, 2, data != NULL ? data : "", size,
-                            SQLITE_STATIC);
-        code = finish(store, stmt, err);
-    }
-    if (code < 0)
-        undo(store);
-    return code;
+static int add_bytes(struct failed_store *store, sqlite3_stmt *row,
+                     struct buf *out, weir_error *err)
+{
+    size_t size;
+    const void *data = db_bytes(row, 0, &size);
+
+    if (buf_reserve(out, 1) < 0 || buf_add(out, data, size) < 0)
+        return error_sys(err, WEIR_ENOMEM, "cannot read '%s'", store->db.path);
+    out->data[out->size] = '\0';
+    return 0;
 }
 
 /* The first column of the first row of a question about @name. */
 static int find(struct failed_store *store, const char *sql, const char *name,
                 struct buf *out, weir_error *err)
 {
-    sqlite3_stmt *stmt;
-    int code = prepare(store, sql, &stmt, err), step;
+    sqlite3_stmt *row = NULL;
+    int code = db_bind(&store->db, &row, err, sql, "t", name);
 
-    if (code < 0)
-        return code;
-    bind_text(stmt, 1, name);
-    step = sqlite3_step(stmt);
-    if (step == SQLITE_DONE)
-        code = WEIR_EEMPTY;
-    else if (step != SQLITE_ROW)
-        code = broken(store, err);
-    else if (buf_reserve(out, 1) < 0 ||
-             buf_add(out, sqlite3_column_blob(stmt, 0),
-                     (size_t)sqlite3_column_bytes(stmt, 0)) < 0)
-        code = error_sys(err, WEIR_ENOMEM, "cannot read '%s'", store->file);
-    else
-        out->data[out->size] = '\0';
-    sqlite3_finalize(stmt);
+    if (code == 0)
+        code = db_step(&store->db, row, err);
+    if (code >= 0)
+        code = code == 1 ? add_bytes(store, row, out, err) : WEIR_EEMPTY;
+    sqlite3_finalize(row);
     return code;
 }
 
@@ -477,45 +309,36 @@ int failed_task(struct failed_store *store, const char *stage, struct buf *out,
 int failed_set_stage(struct failed_store *store, const char *stage,
                      const char *task, weir_error *err)
 {
-    const char *const words[] = { stage, task, NULL };
-    int code = set_words(store, "INSERT OR REPLACE INTO stage VALUES(?1, ?2)",
-                         words, err);
+    struct db *db = &store->db;
+    int code = db_do(db, err, "INSERT OR REPLACE INTO stage VALUES(?1, ?2)",
+                     "tt", stage, task);
 
     if (code == 0) /* they are told anew */
-        code = set_words(store, "DELETE FROM param WHERE stage = ?1",
-                         (const char *const[]){ stage, NULL }, err);
-    return code;
+        code = db_do(db, err, "DELETE FROM param WHERE stage = ?1", "t", stage);
+    return undo_failed(store, code);
 }
 
 int failed_set_param(struct failed_store *store, const char *stage,
                      const char *name, const char *value, weir_error *err)
 {
-    const char *const words[] = { stage, name, value, NULL };
-
-    return set_words(store,
-                     "INSERT INTO param(stage, name, value)"
-                     " VALUES(?1, ?2, ?3)",
-                     words, err);
+    return undo_failed(store, db_do(&store->db, err,
+                                    "INSERT INTO param(stage, name, value)"
+                                    " VALUES(?1, ?2, ?3)",
+                                    "ttt", stage, name, value));
 }
 
 int failed_params(struct failed_store *store, const char *stage,
                   failed_param_fn *fn, void *arg, weir_error *err)
 {
-    sqlite3_stmt *stmt;
-    int code = prepare(store,
+    sqlite3_stmt *row = NULL;
+    int code = db_bind(&store->db, &row, err,
                        "SELECT name, value FROM param WHERE stage = ?1"
                        " ORDER BY number",
-                       &stmt, err);
-    int step = SQLITE_ROW;
+                       "t", stage);
 
-    if (code < 0)
-        return code;
-    bind_text(stmt, 1, stage);
-    while (code == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW)
-        code = fn(arg, column_text(stmt, 0), column_text(stmt, 1));
-    if (code == 0 && step != SQLITE_DONE)
-        code = broken(store, err);
-    sqlite3_finalize(stmt);
+    while (code == 0 && (code = db_step(&store->db, row, err)) == 1)
+        code = fn(arg, db_text(row, 0), db_text(row, 1));
+    sqlite3_finalize(row);
     return code;
 }
 
@@ -524,74 +347,55 @@ int failed_params(struct failed_store *store, const char *stage,
 static const char row_sql[] =
     "SELECT root, path, stage, class, why, attempts, at_ns, took_ns, kept,"
     " size, times, replayed_ns, cause, sentence,"
-    " (SELECT task FROM stage WHERE name = item.stage), length(attrs), number%s"
+    " (SELECT task FROM stage WHERE name = item.stage), length(attrs), number,"
+    " CASE WHEN ?9 THEN data END, CASE WHEN ?9 THEN attrs END"
     " FROM item WHERE (?1 = 0 OR cause = ?2)"
     " AND (?3 = 0 OR (root = ?4 AND path = ?5))"
-    " AND (?6 = '' OR stage = ?6) AND (?7 <> 0 OR replayed_ns = 0)"
+    " AND (?6 IS NULL OR stage = ?6) AND (?7 <> 0 OR replayed_ns = 0)"
     " AND number > ?8"
     " ORDER BY number";
 
-static struct failed_row row_of(sqlite3_stmt *stmt, bool bytes)
+static struct failed_row row_of(sqlite3_stmt *row)
 {
-    struct failed_row row = {
-        .root = (uint64_t)sqlite3_column_int64(stmt, 0),
-        .path = (uint64_t)sqlite3_column_int64(stmt, 1),
-        .stage = column_text(stmt, 2),
-        .class = column_text(stmt, 3),
-        .why = column_text(stmt, 4),
-        .attempts = (unsigned)sqlite3_column_int64(stmt, 5),
-        .at_ns = sqlite3_column_int64(stmt, 6),
-        .took_ns = sqlite3_column_int64(stmt, 7),
-        .kept = (enum failed_kept)sqlite3_column_int(stmt, 8),
-        .size = (uint64_t)sqlite3_column_int64(stmt, 9),
-        .times = (unsigned)sqlite3_column_int64(stmt, 10),
-        .replayed_ns = sqlite3_column_int64(stmt, 11),
-        .cause = (uint32_t)sqlite3_column_int64(stmt, 12),
-        .sentence = column_text(stmt, 13),
-        .task = column_text(stmt, 14),
-        .attrs_size = (size_t)sqlite3_column_int64(stmt, 15),
-        .number = sqlite3_column_int64(stmt, 16),
+    return (struct failed_row){
+        .root = db_u64(row, 0),
+        .path = db_u64(row, 1),
+        .stage = db_text(row, 2),
+        .class = db_text(row, 3),
+        .why = db_text(row, 4),
+        .attempts = (unsigned)db_u64(row, 5),
+        .at_ns = db_i64(row, 6),
+        .took_ns = db_i64(row, 7),
+        .kept = (enum failed_kept)db_i64(row, 8),
+        .size = db_u64(row, 9),
+        .times = (unsigned)db_u64(row, 10),
+        .replayed_ns = db_i64(row, 11),
+        .cause = (uint32_t)db_u64(row, 12),
+        .sentence = db_text(row, 13),
+        .task = text_or_null(row, 14),
+        .attrs_size = (size_t)db_u64(row, 15),
+        .number = db_i64(row, 16),
+        .data = sqlite3_column_blob(row, 17),
+        .attrs = sqlite3_column_blob(row, 18),
     };
-
-    if (bytes) {
-        row.data = sqlite3_column_blob(stmt, 17);
-        row.attrs = sqlite3_column_blob(stmt, 18);
-    }
-    return row;
-}
-
-static void bind_filter(sqlite3_stmt *stmt, const struct failed_filter *filter)
-{
-    bind_u64(stmt, 1, filter->by_cause);
-    bind_u64(stmt, 2, filter->cause);
-    bind_u64(stmt, 3, filter->by_id);
-    bind_u64(stmt, 4, filter->root);
-    bind_u64(stmt, 5, filter->path);
-    bind_text(stmt, 6, filter->stage);
-    bind_u64(stmt, 7, filter->with_replayed);
-    sqlite3_bind_int64(stmt, 8, filter->after);
 }
 
 int failed_each(struct failed_store *store, const struct failed_filter *filter,
                 bool bytes, failed_row_fn *fn, void *arg, weir_error *err)
 {
-    char sql[sizeof row_sql + 32];
-    sqlite3_stmt *stmt;
-    int code, step = SQLITE_ROW;
+    sqlite3_stmt *row = NULL;
+    int code = db_bind(&store->db, &row, err, row_sql, "uuuuutuiu",
+                       (uint64_t)filter->by_cause, (uint64_t)filter->cause,
+                       (uint64_t)filter->by_id, filter->root, filter->path,
+                       filter->stage, (uint64_t)filter->with_replayed,
+                       filter->after, (uint64_t)bytes);
 
-    snprintf(sql, sizeof sql, row_sql, bytes ? ", data, attrs" : "");
-    code = prepare(store, sql, &stmt, err);
-    if (code < 0)
-        return code;
-    bind_filter(stmt, filter);
-    while (code == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct failed_row row = row_of(stmt, bytes);
+    while (code == 0 && (code = db_step(&store->db, row, err)) == 1) {
+        struct failed_row at = row_of(row);
 
-        code = fn(arg, &row);
+        code = fn(arg, &at);
     }
-    if (code == 0 && step != SQLITE_DONE)
-        code = broken(store, err);
-    sqlite3_finalize(stmt);
+    sqlite3_finalize(row);
     return code;
 }
 
@@ -608,34 +412,35 @@ static const char groups_sql[] =
     " JOIN item AS i ON i.number = g.example"
     " ORDER BY g.open DESC, g.done DESC, g.example";
 
+static struct failed_group group_of(sqlite3_stmt *row)
+{
+    return (struct failed_group){
+        .cause = (uint32_t)db_u64(row, 0),
+        .stage = db_text(row, 1),
+        .task = text_or_null(row, 2),
+        .class = db_text(row, 3),
+        .sentence = db_text(row, 4),
+        .count = db_u64(row, 5),
+        .replayed = db_u64(row, 6),
+        .first_ns = db_i64(row, 7),
+        .last_ns = db_i64(row, 8),
+        .root = db_u64(row, 9),
+        .path = db_u64(row, 10),
+    };
+}
+
 int failed_groups(struct failed_store *store, failed_group_fn *fn, void *arg,
                   weir_error *err)
 {
-    sqlite3_stmt *stmt;
-    int code = prepare(store, groups_sql, &stmt, err), step = SQLITE_ROW;
+    sqlite3_stmt *row = NULL;
+    int code = db_bind(&store->db, &row, err, groups_sql, "");
 
-    if (code < 0)
-        return code;
-    while (code == 0 && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct failed_group group = {
-            .cause = (uint32_t)sqlite3_column_int64(stmt, 0),
-            .stage = column_text(stmt, 1),
-            .task = column_text(stmt, 2),
-            .class = column_text(stmt, 3),
-            .sentence = column_text(stmt, 4),
-            .count = (uint64_t)sqlite3_column_int64(stmt, 5),
-            .replayed = (uint64_t)sqlite3_column_int64(stmt, 6),
-            .first_ns = sqlite3_column_int64(stmt, 7),
-            .last_ns = sqlite3_column_int64(stmt, 8),
-            .root = (uint64_t)sqlite3_column_int64(stmt, 9),
-            .path = (uint64_t)sqlite3_column_int64(stmt, 10),
-        };
+    while (code == 0 && (code = db_step(&store->db, row, err)) == 1) {
+        struct failed_group group = group_of(row);
 
         code = fn(arg, &group);
     }
-    if (code == 0 && step != SQLITE_DONE)
-        code = broken(store, err);
-    sqlite3_finalize(stmt);
+    sqlite3_finalize(row);
     return code;
 }
 
@@ -648,66 +453,48 @@ static const char prune_sql[] =
     " OVER (ORDER BY replayed_ns = 0 DESC, number DESC) AS upto FROM item"
     " WHERE at_ns >= ?1) WHERE upto > ?2)";
 
-static int delete_rows(struct failed_store *store, const char *sql,
-                       const int64_t *numbers, int count, weir_error *err)
-{
-    sqlite3_stmt *stmt;
-    int code = prepare(store, sql, &stmt, err);
-
-    for (int i = 0; code == 0 && i < count; i++)
-        sqlite3_bind_int64(stmt, i + 1, numbers[i]);
-    if (code == 0)
-        code = finish(store, stmt, err);
-    if (code < 0)
-        undo(store);
-    return code < 0 ? code : sqlite3_changes(store->db);
-}
-
 int failed_prune(struct failed_store *store, uint64_t most_bytes,
                  int64_t oldest_ns, weir_error *err)
 {
-    const int64_t numbers[] = {
-        oldest_ns,
-        most_bytes > 0 && most_bytes < INT64_MAX ? (int64_t)most_bytes
-                                                 : INT64_MAX,
-        ROW_BYTES,
-    };
-    char sql[160];
-    int gone = delete_rows(store, prune_sql, numbers, 3, err);
+    struct db *db = &store->db;
+    int64_t most = most_bytes > 0 && most_bytes < INT64_MAX
+                       ? (int64_t)most_bytes
+                       : INT64_MAX;
+    int code = db_do(db, err, prune_sql, "iii", oldest_ns, most,
+                     (int64_t)ROW_BYTES);
+    int gone = code == 0 ? sqlite3_changes(db->handle) : 0;
 
-    if (gone <= 0)
-        return gone;
-    snprintf(sql, sizeof sql,
-             "INSERT INTO fact VALUES('gone', %d) ON CONFLICT(name) DO UPDATE"
-             " SET value = value + excluded.value",
-             gone);
-    return exec(store, sql, err);
+    if (gone > 0)
+        code = db_do(db, err,
+                     "INSERT INTO fact VALUES('gone', ?1) ON CONFLICT(name) DO"
+                     " UPDATE SET value = value + excluded.value",
+                     "i", (int64_t)gone);
+    return undo_failed(store, code);
 }
 
 int failed_gone(struct failed_store *store, uint64_t *count_out,
                 weir_error *err)
 {
     int64_t count = 0;
-    int code = number_of(store, "SELECT value FROM fact WHERE name = 'gone'",
-                         &count, err);
+    int code = db_number(&store->db,
+                         "SELECT value FROM fact WHERE name = 'gone'", &count,
+                         err);
 
-    if (code < 0 && code != WEIR_EEMPTY)
-        return code;
-    *count_out = (uint64_t)count;
-    return 0;
+    if (code == 0)
+        *count_out = (uint64_t)count;
+    return code;
 }
 
 int failed_last(struct failed_store *store, int64_t *number_out,
                 weir_error *err)
 {
-    return number_of(store, "SELECT coalesce(max(number), 0) FROM item",
+    return db_number(&store->db, "SELECT coalesce(max(number), 0) FROM item",
                      number_out, err);
 }
 
 int failed_cut(struct failed_store *store, int64_t number, weir_error *err)
 {
-    int code = delete_rows(store, "DELETE FROM item WHERE number > ?1", &number,
-                           1, err);
-
-    return code < 0 ? code : 0;
+    return undo_failed(store, db_do(&store->db, err,
+                                    "DELETE FROM item WHERE number > ?1", "i",
+                                    number));
 }
