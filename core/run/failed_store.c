@@ -380,6 +380,15 @@ static struct failed_row row_of(sqlite3_stmt *row)
     };
 }
 
+/* What the row says of its bytes is what there is of them. */
+static bool is_sound(const struct failed_row *at, sqlite3_stmt *row)
+{
+    return (at->data == NULL ||
+            (uint64_t)sqlite3_column_bytes(row, 17) == at->size) &&
+           (at->attrs == NULL ||
+            (size_t)sqlite3_column_bytes(row, 18) == at->attrs_size);
+}
+
 int failed_each(struct failed_store *store, const struct failed_filter *filter,
                 bool bytes, failed_row_fn *fn, void *arg, weir_error *err)
 {
@@ -393,7 +402,12 @@ int failed_each(struct failed_store *store, const struct failed_filter *filter,
     while (code == 0 && (code = db_step(&store->db, row, err)) == 1) {
         struct failed_row at = row_of(row);
 
-        code = fn(arg, &at);
+        code = is_sound(&at, row)
+                   ? fn(arg, &at)
+                   : error_set(err, WEIR_EBROKEN,
+                               "'%s' is damaged: an item has other bytes than "
+                               "it says",
+                               store->db.path);
     }
     sqlite3_finalize(row);
     return code;

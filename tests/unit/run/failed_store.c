@@ -14,6 +14,9 @@
 
 #include "run/failed_store.h"
 #include "suites.h"
+#ifdef HAVE_SQLITE
+#include "journal/db.h"
+#endif
 
 START_TEST(sentences)
 {
@@ -569,6 +572,37 @@ START_TEST(what_is_no_store)
 }
 END_TEST
 
+static int sentence_of(struct db *db, int result, weir_error *where)
+{
+    (void)result;
+    return error_set(where, WEIR_EBROKEN, "%s", sqlite3_errmsg(db->handle));
+}
+
+/* A row that says that it has more bytes than there are: nobody reads on. */
+START_TEST(other_bytes_than_said)
+{
+    static const struct failed_filter all = { .with_replayed = true };
+    struct failed_store *store = open_store(FAILED_WRITE);
+    struct failed_row row = row_of(1, "x");
+    struct seen seen = { 0 };
+    struct db db = { 0 };
+
+    add(store, &row);
+    failed_close(&store);
+    ck_assert_int_eq(db_connect(&db, file, SQLITE_OPEN_READWRITE, sentence_of,
+                                &err),
+                     0);
+    ck_assert_int_eq(db_run(&db, "UPDATE item SET size = 1000000", &err), 0);
+    db_close(&db);
+    store = open_store(FAILED_READ);
+    ck_assert_int_eq(failed_each(store, &all, true, see, &seen, &err),
+                     WEIR_EBROKEN);
+    ck_assert_ptr_nonnull(strstr(err.text, "is damaged"));
+    ck_assert_uint_eq(seen.count, 0);
+    failed_close(&store);
+}
+END_TEST
+
 /* Damage is told, whichever byte it is in; no crash, and no endless loop. */
 START_TEST(damaged_anywhere)
 {
@@ -625,6 +659,7 @@ Suite *failed_store_suite(void)
     tcase_add_test(c, closed_it_is_one_file);
     tcase_add_test(c, no_room);
     tcase_add_test(c, what_is_no_store);
+    tcase_add_test(c, other_bytes_than_said);
     tcase_add_test(c, damaged_anywhere);
     suite_add_tcase(s, c);
 #endif
