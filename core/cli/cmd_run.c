@@ -119,7 +119,8 @@ static enum status run_opened(const struct cli *cli,
     if (!journal_args_good(&args->journal))
         return STATUS_WRONG;
     if (!args->dry_run)
-        status = kept_begin(&args->kept, NULL, &it->keeping);
+        status = kept_begin(&args->kept, args->journal.folder != NULL,
+                            &it->keeping);
     if (status == STATUS_GOOD)
         status = open_job(cli, &options, &args->sets, &args->folders, false,
                           &it->job, &it->nursery, &it->bound);

@@ -70,6 +70,8 @@ bool journal_keep(struct keeping_run *keeping, const struct run_folder *folder)
 {
     keeping->file = folder_file(folder, FAILED_FILE);
     keeping->keep.file = keeping->file;
+    if (keeping->file == NULL)
+        complain_memory();
     return keeping->file != NULL;
 }
 

@@ -46,7 +46,7 @@ enum status journal_begin(const struct journal_args *args,
                           const struct job *job,
                           const struct job_options *options,
                           struct keeping_run *keeping, struct journaled *out);
-/* Failed items are kept in the run's folder. */
+/* Failed items are kept in the run's folder. Told when they cannot be. */
 bool journal_keep(struct keeping_run *keeping, const struct run_folder *folder);
 void journaled_done(struct journaled *it);
 

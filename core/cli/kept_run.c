@@ -35,7 +35,8 @@ static bool read_limits(const struct kept_args *args, bool journal,
         complain("option '--failed-age': %s", err.text);
     if (code == 0 && args->folder == NULL && !journal &&
         (args->size || args->age)) {
-        complain("--failed-size and --failed-age go with --keep-failed");
+        complain("--failed-size and --failed-age go with --keep-failed or "
+                 "--journal");
         return false;
     }
     return code == 0;
@@ -97,26 +98,14 @@ static bool set_file(struct keeping_run *keeping, const char *folder)
     return true;
 }
 
-static enum status begin_journal(const struct run_folder *journal,
-                                 struct keeping_run *out)
-{
-    out->file = folder_file(journal, FAILED_FILE);
-    out->keep.file = out->file;
-    if (out->file != NULL)
-        return STATUS_GOOD;
-    complain_memory();
-    return STATUS_BROKEN;
-}
-
-enum status kept_begin(const struct kept_args *args,
-                       const struct run_folder *journal,
+enum status kept_begin(const struct kept_args *args, bool journal,
                        struct keeping_run *out)
 {
     *out = (struct keeping_run)KEEPING_NONE;
-    if (!read_limits(args, journal != NULL, &out->keep))
+    if (!read_limits(args, journal, &out->keep))
         return STATUS_WRONG;
     if (args->folder == NULL)
-        return journal != NULL ? begin_journal(journal, out) : STATUS_GOOD;
+        return STATUS_GOOD;
     if (mkdir(args->folder, 0777) < 0 && errno != EEXIST) {
         complain("cannot make '%s': %s", args->folder, strerror(errno));
         return STATUS_BROKEN;

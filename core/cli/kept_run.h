@@ -48,10 +48,9 @@ struct keeping_run {
     }
 
 /* Before the job is opened: the limits and the folder, which is made when it is
- * not there, and locked; or that of the run's journal, when @journal is not
- * NULL and no other is given. STATUS_GOOD also when nothing is to be kept. */
-enum status kept_begin(const struct kept_args *args,
-                       const struct run_folder *journal,
+ * not there, and locked. STATUS_GOOD also when none is given: then nothing is
+ * kept, or with a @journal in the run's folder (journal_keep). */
+enum status kept_begin(const struct kept_args *args, bool journal,
                        struct keeping_run *out);
 /* The facts of the job that is open. */
 enum status kept_describe(struct keeping_run *keeping, const struct job *job,

@@ -129,6 +129,13 @@ go all --quiet gate.yaml <many
 run weir failed --json all
 like 'all of them' out '"failed":3000,'
 
+# The limits are those of a journal's store, too.
+run sh -c 'weir run --quiet --journal=runs --failed-size=64KiB gate.yaml <many'
+exits 1 'limits with a journal alone'
+run weir failed --list runs/gate-*
+is 'hold for the store in its folder' \
+    "$(($(wc -l <out) > 60 && $(wc -l <out) < 600))" 1
+
 # While the run is under way.
 mkfifo pipe
 weir run --quiet --keep-failed=live gate.yaml <pipe >out 2>err &
