@@ -339,14 +339,25 @@ static bool take_interval(struct resuming *it)
     return false;
 }
 
+/* Failed items go where they went. */
+static bool keep_there(struct resuming *it)
+{
+    struct keeping_run *keeping = &it->keeping;
+
+    if (it->was.kept_file == NULL)
+        return journal_keep(keeping, &it->it.folder);
+    keeping->keep.file = keeping->file = strdup(it->was.kept_file);
+    if (keeping->file == NULL)
+        complain_memory();
+    return keeping->file != NULL && kept_lock(keeping);
+}
+
 static enum status keep_on(struct resuming *it,
                            const struct job_options *options)
 {
-    if (!it->was.keeps)
-        return STATUS_GOOD;
     it->keeping.keep.most_bytes = it->was.kept_bytes;
     it->keeping.keep.most_age_ns = it->was.kept_age_ns;
-    if (!journal_keep(&it->keeping, &it->it.folder))
+    if (!keep_there(it))
         return STATUS_BROKEN;
     return kept_describe(&it->keeping, it->job, options);
 }
@@ -376,8 +387,7 @@ static enum status go(struct resuming *it, const struct job_options *options)
     it->it.journal.from = &it->it.from;
     it->it.journal.states = &it->it.states;
     run.journal = &it->it.journal;
-    if (it->keeping.file != NULL)
-        run.keep = &it->keeping.keep;
+    run.keep = &it->keeping.keep;
     code = run_job(&run, it->job, options, &it->nursery, &report, &err);
     return job_end(code, &err, &report, it->args->quiet, it->args->json);
 }

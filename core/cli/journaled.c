@@ -75,6 +75,17 @@ bool journal_keep(struct keeping_run *keeping, const struct run_folder *folder)
     return keeping->file != NULL;
 }
 
+/* Where they are kept: who resumes goes on there. */
+static bool keep_failed(struct keeping_run *keeping, struct journaled *out)
+{
+    if (keeping->file == NULL)
+        return journal_keep(keeping, &out->folder);
+    out->run.kept_file = strdup(keeping->file);
+    if (out->run.kept_file == NULL)
+        complain_memory();
+    return out->run.kept_file != NULL;
+}
+
 enum status journal_begin(const struct journal_args *args,
                           const struct job *job,
                           const struct job_options *options,
@@ -108,11 +119,8 @@ enum status journal_begin(const struct journal_args *args,
     }
     out->run.name = strdup(out->folder.name);
     out->run.command = command_line();
-    if (keeping->file == NULL) {
-        out->run.keeps = true;
-        if (!journal_keep(keeping, &out->folder))
-            return STATUS_BROKEN;
-    }
+    if (!keep_failed(keeping, out))
+        return STATUS_BROKEN;
     out->run.kept_bytes = keeping->keep.most_bytes;
     out->run.kept_age_ns = keeping->keep.most_age_ns;
     read_interval(args, &out->run.interval_ns);

@@ -111,11 +111,12 @@ static int write_texts(struct db *db, const struct record_run *run,
     } texts[] = { { "name", run->name }, { "version", run->version },
                   { "job", run->job },   { "file", run->file },
                   { "cwd", run->cwd },   { "command", run->command },
-                  { "text", run->text } };
+                  { "text", run->text }, { "kept_file", run->kept_file } };
     int code = 0;
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts && code == 0; i++)
-        code = set_text(db, texts[i].name, texts[i].value, err);
+        if (texts[i].value != NULL)
+            code = set_text(db, texts[i].name, texts[i].value, err);
     return code;
 }
 
@@ -126,7 +127,6 @@ static int write_run(struct db *db, const struct record_run *run,
         const char *name;
         int64_t value;
     } numbers[] = { { "workers", run->workers },
-                    { "keeps", run->keeps },
                     { "kept_bytes", (int64_t)run->kept_bytes },
                     { "kept_age_ns", run->kept_age_ns },
                     { "interval_ns", run->interval_ns },

@@ -34,7 +34,7 @@ struct record_run {
     char *text; /* of the job file */
     size_t text_size;
     unsigned workers; /* -j; 0: not given */
-    bool keeps;       /* failed items are kept in the folder, too */
+    char *kept_file;  /* of failed items; NULL: it stands in the folder */
     uint64_t kept_bytes;
     int64_t kept_age_ns;
     int64_t interval_ns;

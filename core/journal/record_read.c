@@ -38,10 +38,15 @@ static int run_row(void *arg, sqlite3_stmt *row)
     const struct {
         const char *name;
         char **to;
-    } texts[] = { { "name", &run->name }, { "version", &run->version },
-                  { "job", &run->job },   { "file", &run->file },
-                  { "cwd", &run->cwd },   { "command", &run->command },
-                  { "text", &run->text }, { "why", &run->why } };
+    } texts[] = { { "name", &run->name },
+                  { "version", &run->version },
+                  { "job", &run->job },
+                  { "file", &run->file },
+                  { "cwd", &run->cwd },
+                  { "command", &run->command },
+                  { "text", &run->text },
+                  { "why", &run->why },
+                  { "kept_file", &run->kept_file } };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(name, texts[i].name) == 0) {
@@ -50,8 +55,6 @@ static int run_row(void *arg, sqlite3_stmt *row)
         }
     if (strcmp(name, "workers") == 0)
         run->workers = (unsigned)db_i64(row, 1);
-    else if (strcmp(name, "keeps") == 0)
-        run->keeps = db_i64(row, 1) != 0;
     else if (strcmp(name, "kept_bytes") == 0)
         run->kept_bytes = db_u64(row, 1);
     else if (strcmp(name, "kept_age_ns") == 0)

@@ -49,6 +49,7 @@ void record_run_done(struct record_run *run)
     free(run->cwd);
     free(run->command);
     free(run->text);
+    free(run->kept_file);
     free(run->reason);
     free(run->why);
     *run = (struct record_run){ .text = NULL };

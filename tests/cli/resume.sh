@@ -128,6 +128,40 @@ run weir resume --quiet last
 exits 0 'files: it goes on'
 same 'each line once, in order' passed in
 
+# --- failed items that are kept elsewhere ---
+cat >open.yaml <<'YAML'
+weir: 1
+job: open
+stages:
+  - { name: open, task: file.read, from: stdin, to: b, workers: 1 }
+  - { name: drop, task: flow.discard, from: b }
+queues: { b: {} }
+YAML
+rm -rf state
+mkfifo names
+weir run --quiet --journal --checkpoint=20ms --keep-failed=kept open.yaml \
+    <names 2>err &
+runner=$!
+exec 3>names
+seq -f none/%g 1 5 >&3
+_five_failed() {
+    weir show --json last 2>/dev/null | grep -q '"failed":5,'
+}
+until_true 30 _five_failed
+stop_it KILL
+exec 3>&-
+until_true 30 _is_free
+mv kept away
+seq -f none/%g 1 9 >more
+run sh -c 'cat more | weir resume --quiet last'
+exits 3 'their folder is gone'
+like 'which one' err "'.*/kept/'"
+mv away kept
+run sh -c 'cat more | weir resume --quiet last'
+exits 1 'it is back: the run goes on'
+run weir failed --json kept
+like 'all are there' out '"failed":9,'
+
 # --- pipes ---
 rm -rf state
 # shellcheck disable=SC2002 # a pipe, not a file
