@@ -325,20 +325,6 @@ static enum status nothing_to_do(const struct resuming *it)
     return it->was.status == 1 ? STATUS_FAILED : STATUS_GOOD;
 }
 
-static bool take_interval(struct resuming *it)
-{
-    weir_error err = { 0 };
-
-    it->it.journal.interval_ns = it->was.interval_ns;
-    if (it->args->interval == NULL)
-        return true;
-    if (text_duration(it->args->interval, &it->it.journal.interval_ns, &err) ==
-        0)
-        return true;
-    complain("option '--checkpoint': %s", err.text);
-    return false;
-}
-
 /* Failed items go where they went. */
 static bool keep_there(struct resuming *it)
 {
@@ -454,7 +440,8 @@ static enum status resume(const struct cli *cli, struct resuming *it)
     }
     if (it->was.ended && it->was.signal == 0 && it->was.status < 3)
         return nothing_to_do(it);
-    if (!take_interval(it))
+    it->it.journal.interval_ns = it->was.interval_ns;
+    if (!journal_interval(it->args->interval, &it->it.journal.interval_ns))
         return STATUS_WRONG;
     if (chdir(it->was.cwd) < 0) {
         complain("cannot go to '%s', where the run was started: %s",

@@ -16,14 +16,13 @@
 #define INTERVAL_NS (5 * NS_PER_S)
 #define INTERVAL_LEAST_NS (10 * NS_PER_MS)
 
-static bool read_interval(const struct journal_args *args, int64_t *out)
+bool journal_interval(const char *text, int64_t *out)
 {
     weir_error err = { 0 };
 
-    *out = INTERVAL_NS;
-    if (args->interval == NULL)
+    if (text == NULL)
         return true;
-    if (text_duration(args->interval, out, &err) < 0) {
+    if (text_duration(text, out, &err) < 0) {
         complain("option '--checkpoint': %s", err.text);
         return false;
     }
@@ -38,7 +37,7 @@ bool journal_args_good(const struct journal_args *args)
 {
     int64_t interval;
 
-    if (!read_interval(args, &interval))
+    if (!journal_interval(args->interval, &interval))
         return false;
     if (args->interval != NULL && args->folder == NULL) {
         complain("--checkpoint goes with --journal");
@@ -123,7 +122,8 @@ enum status journal_begin(const struct journal_args *args,
         return STATUS_BROKEN;
     out->run.kept_bytes = keeping->keep.most_bytes;
     out->run.kept_age_ns = keeping->keep.most_age_ns;
-    read_interval(args, &out->run.interval_ns);
+    out->run.interval_ns = INTERVAL_NS;
+    journal_interval(args->interval, &out->run.interval_ns);
     out->journal = (struct run_journal){ .folder = &out->folder,
                                          .run = &out->run,
                                          .interval_ns = out->run.interval_ns };

@@ -39,6 +39,9 @@ struct journaled {
     record_states states;
 };
 
+/* What --checkpoint says, into *out, which stays as it is when it is NULL. Told
+ * when it is no such time. */
+bool journal_interval(const char *text, int64_t *out);
 /* Told when they are not. */
 bool journal_args_good(const struct journal_args *args);
 /* A new folder; failed items are kept there, unless elsewhere. */

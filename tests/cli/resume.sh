@@ -152,12 +152,12 @@ stop_it KILL
 exec 3>&-
 until_true 30 _is_free
 mv kept away
-seq -f none/%g 1 9 >more
-run sh -c 'cat more | weir resume --quiet last'
+seq -f none/%g 1 9 >nine
+run sh -c 'cat nine | weir resume --quiet last'
 exits 3 'their folder is gone'
 like 'which one' err "'.*/kept/'"
 mv away kept
-run sh -c 'cat more | weir resume --quiet last'
+run sh -c 'cat nine | weir resume --quiet last'
 exits 1 'it is back: the run goes on'
 run weir failed --json kept
 like 'all are there' out '"failed":9,'
@@ -181,6 +181,9 @@ sed 's/[0-9]/x/g' in | weir resume --quiet last 2>err
 is 'another input: refused' "$?" 3
 like 'and said' err 'give it the same input once more'
 until_true 30 _is_free
+run weir resume --checkpoint=0ms last
+exits 2 'a time between checkpoints that is too short'
+like 'is told' err "option '--checkpoint': "
 # shellcheck disable=SC2002
 cat in | weir resume --quiet last
 is 'the same once more' "$?" 0
