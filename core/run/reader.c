@@ -372,7 +372,7 @@ static int other_input(struct reading *reading, const char *why)
     return WEIR_ESTATE;
 }
 
-/* Reads @size bytes and leaves them out. */
+/* Reads @size bytes and leaves them out, or fewer when it is stopped. */
 static int leave_out(struct reading *reading, struct reader_cursor *is,
                      uint64_t size)
 {
@@ -383,7 +383,7 @@ static int leave_out(struct reading *reading, struct reader_cursor *is,
 
         wait_for_more(reading);
         if (reading->stop)
-            return WEIR_ECANCELED;
+            return 0;
         got = read(reading->place->fd, bytes,
                    size < sizeof bytes ? (size_t)size : sizeof bytes);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
@@ -420,7 +420,7 @@ static int go_on(struct reading *reading)
               SEEK_SET) >= 0)
         skip = reading->passed.tail_size;
     code = leave_out(reading, &is, skip);
-    if (code < 0)
+    if (code < 0 || reading->stop)
         return code;
     if (is.tail_size < reading->passed.tail_size ||
         memcmp(is.tail, reading->passed.tail, reading->passed.tail_size) != 0)
@@ -433,7 +433,7 @@ int reader_main(struct end_place *place)
     struct reading reading = { .place = place };
     int code = go_on(&reading);
 
-    if (code == 0)
+    if (code == 0 && !reading.stop)
         code = read_all(&reading);
     if (code == 0) {
         turn_book(place->member)->ended = reading.stop ? ENDED_STOPPED

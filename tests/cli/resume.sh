@@ -184,6 +184,24 @@ until_true 30 _is_free
 run weir resume --checkpoint=0ms last
 exits 2 'a time between checkpoints that is too short'
 like 'is told' err "option '--checkpoint': "
+# The signal comes while it looks for the place at which it goes on.
+mkfifo silent
+weir resume --quiet last <silent 2>err &
+runner=$!
+exec 3>silent
+_reads() {
+    weir show last | grep -q 'resumed [1-9]' && grep -l '^weir:stdin$' \
+        /proc/[0-9]*/task/*/comm 2>/dev/null | cut -d / -f 3 |
+        while read -r pid; do
+            grep -q "^PPid:[[:space:]]*$runner\$" "/proc/$pid/status" && echo
+        done 2>/dev/null | grep -q .
+}
+until_true 30 _reads
+stop_it TERM
+is 'it can be stopped before it goes on' "$?" 143
+unlike 'and nothing has died' err 'exited|ended'
+exec 3>&-
+until_true 30 _is_free
 # shellcheck disable=SC2002
 cat in | weir resume --quiet last
 is 'the same once more' "$?" 0
