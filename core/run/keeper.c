@@ -115,6 +115,7 @@ static void succeed(struct supervisor *sup, struct end *end,
 void keeper_died(struct supervisor *sup, struct end *end)
 {
     struct death death;
+    bool ended;
 
     if (end->pid == 0 || !supervisor_locks_free(sup))
         return;
@@ -124,9 +125,12 @@ void keeper_died(struct supervisor *sup, struct end *end)
                        NULL) < 0)
         supervisor_fail(sup, "shared memory is damaged");
     ends_take_away(sup, end);
-    end->ended = sup->changed = true;
-    if (member_book(sup->segment, end->member)->ended == 0 &&
-        (death.cause != CAUSE_EXIT || death.code != 0) &&
+    ended = member_book(sup->segment, end->member)->ended != 0;
+    /* A feeder that has not fed all of it: no queue is closed, or what gathers
+     * would give a part as if it were all. */
+    if (ended || end == &sup->keeper)
+        end->ended = sup->changed = true;
+    if (!ended && (death.cause != CAUSE_EXIT || death.code != 0) &&
         !segment_broken(sup->segment) &&
         (death.cause != CAUSE_EXIT || sup->why == NULL))
         succeed(sup, end, &death);
