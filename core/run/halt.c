@@ -4,9 +4,10 @@
  * deadline. Runs in the supervisor.
  *
  * Failures are counted from the workers' books, which say what is committed:
- * so a worker's death loses and doubles none. They are looked at HALT_NS apart,
- * and only where a stage asks for it: "so many" is reached when it is seen, and
- * a few more may have failed by then.
+ * so a worker's death loses and doubles none. Those of a run that goes on here
+ * do not count: one that was halted could never go on. They are looked at
+ * HALT_NS apart, and only where a stage asks for it: "so many" is reached when
+ * it is seen, and a few more may have failed by then.
  */
 #include "config.h"
 
@@ -40,18 +41,34 @@ static void halt(struct supervisor *sup, char *why, bool now)
         stop_sources(sup);
 }
 
-static void watch_stage(struct supervisor *sup, unsigned number)
+static void count(const struct supervisor *sup, unsigned number,
+                  uint64_t *failed, uint64_t *all)
 {
-    struct stage *stage = &sup->stages[number];
-    uint64_t failed = 0, all = 0;
-
-    for (unsigned i = 0; i < stage->job->workers; i++) {
+    *failed = *all = 0;
+    for (unsigned i = 0; i < sup->stages[number].job->workers; i++) {
         const struct book *book = member_book(sup->segment,
                                               sup->plan.first[number] + i);
 
-        failed += book->failed;
-        all += book->done + book->failed + book->skipped;
+        *failed += book->failed;
+        *all += book->done + book->failed + book->skipped;
     }
+}
+
+void halt_begin(struct supervisor *sup, unsigned number)
+{
+    struct stage *stage = &sup->stages[number];
+
+    count(sup, number, &stage->before_failed, &stage->before_all);
+}
+
+static void watch_stage(struct supervisor *sup, unsigned number)
+{
+    struct stage *stage = &sup->stages[number];
+    uint64_t failed, all;
+
+    count(sup, number, &failed, &all);
+    failed -= stage->before_failed;
+    all -= stage->before_all;
     halt(sup, halt_reason(stage->job, &stage->halt, failed, all, sup->now),
          stage->job->halt.how == HALT_NOW);
 }

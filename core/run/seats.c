@@ -92,6 +92,7 @@ static void start_stage(struct supervisor *sup, unsigned number)
                    is_source(sup, number);
 
     stage->started = !skipped;
+    halt_begin(sup, number);
     for (unsigned i = 0; i < stage->job->workers; i++) {
         if (skipped || member_book(sup->segment, seats[i].member)->ended != 0) {
             end_seat(sup, &seats[i]); /* in the run that goes on here */

@@ -80,6 +80,7 @@ struct stage {
     uint64_t deaths;
     int64_t memory_bytes;
     struct halt_state halt;
+    uint64_t before_failed, before_all; /* in the run that goes on here */
 };
 
 /* The process at stdin or stdout. */
@@ -213,6 +214,8 @@ void limits_sweep(struct supervisor *sup);
 /* --- halt.c --- */
 /* Returns when it must be called again, absolute. */
 int64_t halt_watch(struct supervisor *sup);
+/* Its workers begin now: what their books have is of the run before. */
+void halt_begin(struct supervisor *sup, unsigned number);
 /* When nobody else is left: the reason, if there is one, is the run's. */
 void halt_end(struct supervisor *sup);
 

@@ -128,6 +128,35 @@ run weir resume --quiet last
 exits 0 'files: it goes on'
 same 'each line once, in order' passed in
 
+# --- too many failures ---
+cat >halt.yaml <<'YAML'
+weir: 1
+job: halt
+stages:
+  - { name: open, task: file.read, from: stdin, to: b, workers: 1,
+      halt: { failures: 3, how: now } }
+  - { name: drop, task: flow.discard, from: b }
+queues: { b: {} }
+YAML
+rm -rf state
+for i in 1 2 3; do
+    echo "none/$i"
+done >three
+echo halt.yaml >four
+cat three four >all
+mkfifo halting
+weir run --quiet --journal halt.yaml <halting 2>err &
+runner=$!
+exec 3>halting
+cat three >&3
+wait $runner
+is 'halted' "$?" 3
+like 'and why' err '3 failed; its .halt. stands at 3'
+exec 3>&-
+run sh -c 'cat all | weir resume last'
+exits 1 'it goes on: the failures from before do not halt it again'
+like 'and count in the books' err 'open +took 4, done 1, gave 1, failed 3'
+
 # --- failed items that are kept elsewhere ---
 cat >open.yaml <<'YAML'
 weir: 1
