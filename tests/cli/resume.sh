@@ -193,17 +193,14 @@ like 'all are there' out '"failed":9,'
 
 # --- pipes ---
 rm -rf state
-# shellcheck disable=SC2002 # a pipe, not a file
-cat in | weir run --quiet --journal --checkpoint=20ms pass.yaml >passed &
+mkfifo piped
+weir run --quiet --journal --checkpoint=20ms pass.yaml <piped >passed &
 runner=$!
-_runner() {
-    runner=$(weir show last 2>/dev/null |
-        sed -n 's/^under way: process \([0-9]*\) .*/\1/p')
-    [ -n "$runner" ]
-}
+exec 3>piped # as long as it is open the run cannot end
+cat in >&3 2>/dev/null &
 until_true 30 _has_begun
-until_true 30 _runner
-kill -9 "$runner" 2>/dev/null
+stop_it KILL
+exec 3>&-
 wait
 until_true 30 _is_free
 sed 's/[0-9]/x/g' in | weir resume --quiet last 2>err
