@@ -34,6 +34,20 @@ static void ignore_group(void)
         signal(signals[i], SIG_IGN);
 }
 
+int ends_enter(struct segment *segment, unsigned number, struct member **out)
+{
+    int code = segment_seclude(segment);
+
+    return code < 0 ? code : member_enter(segment, number, out);
+}
+
+void ends_leave(int code, struct member **member)
+{
+    if (code == 0)
+        member_leave(member);
+    _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 /* In the child. The segment is its own view of the same memory: one inherited
  * over the fork would share the parent's handle. */
 static _Noreturn void child(struct supervisor *sup, struct end *end, int fd)
@@ -56,14 +70,10 @@ static _Noreturn void child(struct supervisor *sup, struct end *end, int fd)
     int code;
 
     prctl(PR_SET_NAME, reads ? "weir:stdin" : "weir:stdout", 0, 0, 0);
-    code = segment_seclude(place.segment);
-    if (code == 0)
-        code = member_enter(place.segment, place.number, &place.member);
+    code = ends_enter(place.segment, place.number, &place.member);
     if (code == 0)
         code = reads ? reader_main(&place) : writer_main(&place);
-    if (code == 0)
-        member_leave(&place.member);
-    _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+    ends_leave(code, &place.member);
 }
 
 static unsigned number_of(const struct supervisor *sup, const struct end *end)

@@ -38,14 +38,10 @@ static _Noreturn void child(struct supervisor *sup, struct end *end)
     prctl(PR_SET_NAME, feeds ? "weir:feeder" : "weir:keeper", 0, 0, 0);
     signal(SIGTERM, SIG_DFL);
     if (code == 0)
-        code = segment_seclude(place.segment);
-    if (code == 0)
-        code = member_enter(place.segment, place.number, &place.member);
+        code = ends_enter(place.segment, place.number, &place.member);
     if (code == 0)
         code = feeds ? feeder_main(&place) : keeper_main(&place);
-    if (code == 0)
-        member_leave(&place.member);
-    _exit(code == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+    ends_leave(code, &place.member);
 }
 
 static int start(struct supervisor *sup, struct end *end)

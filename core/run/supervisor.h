@@ -297,6 +297,10 @@ void journal_end(struct supervisor *sup);
 pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
                 size_t count);
 void ends_take_away(struct supervisor *sup, struct end *end);
+/* In the child: a member, with a segment that is its own. */
+int ends_enter(struct segment *segment, unsigned number, struct member **out);
+/* Its end: 0, or why not, and then the member is left as that of a dead one. */
+_Noreturn void ends_leave(int code, struct member **member);
 
 /* --- books.c --- */
 void books_close(struct supervisor *sup);
