@@ -347,6 +347,13 @@ static void done(struct supervisor *sup)
     free(sup->halted);
 }
 
+/* For the journal, which may have begun: that was no end to it. */
+static void not_set_up(struct run_report *report, const weir_error *err)
+{
+    report->status = 3;
+    report->why = strdup(err->text);
+}
+
 int run_job(const struct run_options *options, struct job *job,
             const struct job_options *job_options, struct nursery **nursery,
             struct run_report *report, weir_error *err)
@@ -400,6 +407,8 @@ int run_job(const struct run_options *options, struct job *job,
         journal_last(&sup);
     if (code == 0)
         books_close(&sup);
+    else
+        not_set_up(report, err);
     journal_end(&sup);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
     progress_clear(&sup);

@@ -106,6 +106,23 @@ else
     skip 'a journal that cannot be written' 'there is no prlimit'
 fi
 
+# --- a run that cannot be set up, with its journal begun or not ---
+# However few descriptors it has: what has not run is not said to have ended.
+echo four >four
+wrong=
+refused=0
+for files in $(seq 12 40); do
+    rm -rf few
+    # shellcheck disable=SC3045 # every sh of ours has it
+    (ulimit -n "$files" && weir run --quiet --journal=few pass.yaml) \
+        <four >out 2>err && continue
+    refused=$((refused + 1))
+    weir show --json "$(echo few/pass-on-*)" 2>/dev/null |
+        grep -q '"status":[01]' && wrong="$wrong $files"
+done
+is 'it cannot be set up' "$((refused > 0))" 1
+is 'and has not ended for those who resume' "$wrong" ''
+
 # --- a journal that is damaged ---
 run sh -c 'echo three | weir run --journal --quiet pass.yaml'
 folder=$(weir show --json last | sed 's/.*"folder":"\([^"]*\)".*/\1/')
