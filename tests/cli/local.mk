@@ -39,5 +39,6 @@ LONG_TESTS += %D%/run-sizes.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
+	%D%/plugins/hold.c \
 	%D%/plugins/try.c \
 	%D%/plugins/unsafe.c
