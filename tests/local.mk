@@ -23,6 +23,17 @@ UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 UNIT_LIBS = tests/lib/libtest.la libweir-internal.la $(CHECK_LIBS)
 
+# What takes longest is started first, so that nothing waits for it at the end.
+if HAVE_CHECK
+tests_longest = \
+	%D%/crash/named \
+	%D%/unit/pool/test \
+	%D%/crash/queue
+else
+tests_longest =
+endif
+TESTS += $(tests_longest)
+
 include %D%/lib/local.mk
 if HAVE_CHECK
 include %D%/unit/base/local.mk

@@ -3,7 +3,6 @@
 # A script: `TESTS += %D%/name.sh` and `EXTRA_DIST += %D%/name.sh`; it starts
 # with `. "${0%/*}/../lib/cli.sh"`. Long ones go into LONG_TESTS.
 check_PROGRAMS += %D%/queue
-TESTS += %D%/queue
 LONG_TESTS += %D%/queue
 %C%_queue_SOURCES = \
 	%D%/flow.c %D%/flow.h \
@@ -28,7 +27,6 @@ TESTS += %D%/process
 %C%_process_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/named
-TESTS += %D%/named
 LONG_TESTS += %D%/named
 %C%_named_SOURCES = %D%/named.c
 %C%_named_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests

@@ -1,7 +1,6 @@
 # tests/unit/pool: one Check suite for each file of core/pool, and main.c that
 # lists them. A new suite: one more line in the list, one in main.c.
 check_PROGRAMS += %D%/test
-TESTS += %D%/test
 LONG_TESTS += %D%/test
 %C%_test_SOURCES = \
 	%D%/bench.c \
