@@ -53,7 +53,15 @@
  * READY, LEASED or DONE, and the queue's tail; `from`, `behind`, `index` of
  * each that is HELD. What is HELD comes from a commit and is not made again.
  * Tickets may be numbered anew if all that name them are, and the tail is
- * greater than all.
+ * greater than all; restore.c keeps them. `next` follows from the copy, by what
+ * the snapshot makes of each turn:
+ *
+ *   not committed   its inputs are READY with their tickets, and none of its
+ *                   outputs is there: what they hold back stays HELD
+ *   committed       its inputs are gone, its outputs are HELD, all of them: as
+ *                   after `free`, so who restores it advances
+ *   a part          is committed, and its input READY, the least of them: the
+ *                   part comes out, and what is behind the input stays
  */
 #include "config.h"
 

@@ -12,16 +12,26 @@
 #include "queue/internal.h"
 #include "queue/snapshot.h"
 
+/* When not both fit into the slot, the larger one gets the chunk, which is the
+ * cheaper way: so no item counts for more than it did. */
+static bool in_chunk(const struct saved_slot *saved)
+{
+    return saved->size > SLOT_INLINE ||
+           (saved->attrs_size <= SLOT_INLINE &&
+            saved->size + saved->attrs_size > SLOT_INLINE &&
+            saved->size > saved->attrs_size);
+}
+
 static int fill_payload(struct segment *segment, struct slot *slot,
                         const struct saved_slot *saved, const char *bytes)
 {
     _Atomic uint32_t *punch =
         &segment->members[segment->member_count - 1].punch;
-    size_t taken = saved->size <= SLOT_INLINE ? saved->size : 0;
+    size_t taken = in_chunk(saved) ? 0 : saved->size;
     void *to = slot->data;
     int code;
 
-    if (saved->size > SLOT_INLINE) {
+    if (in_chunk(saved)) {
         code = store_take(&segment->store, saved->size, &slot->chunk,
                           &slot->chunk_ref, punch);
         if (code < 0)
@@ -43,15 +53,27 @@ static int fill_payload(struct segment *segment, struct slot *slot,
     return 0;
 }
 
+static bool may_be_held(const struct queue *queue,
+                        const struct saved_slot *saved)
+{
+    const struct segment *segment = queue->segment;
+
+    for (unsigned i = 0; i < segment->order_count; i++)
+        if (segment->orders[i].to == queue->number &&
+            segment->orders[i].from + 1 == saved->from)
+            return true;
+    return false;
+}
+
 /* With the ticket that it had: what is held elsewhere names it. */
 static int restore_order(struct queue *queue, uint32_t number,
                          const struct saved_slot *saved, weir_error *err)
 {
     struct slot_order *order;
 
-    if (queue->order == NULL ||
-        (saved->held && saved->from > queue->segment->queue_count))
-        return error_set(err, WEIR_EINVAL, "no order is kept in a queue");
+    if (saved->held && !may_be_held(queue, saved))
+        return error_set(err, WEIR_ESTATE,
+                         "the job kept an order that it does not keep now");
     order = &queue->order[number];
     if (saved->held) {
         order->from = saved->from;
@@ -60,15 +82,33 @@ static int restore_order(struct queue *queue, uint32_t number,
         return order_hold(queue, number);
     }
     queue_publish(queue, number);
+    if (saved->ticket < POSITION_START || saved->ticket > order->ticket)
+        return error_set(err, WEIR_EINVAL, "the count of a queue is wrong");
     order->ticket = saved->ticket;
     return 0;
+}
+
+/* Where order is kept one item may have passed the bound (order.c), and it need
+ * not be the last that is put back. */
+static bool has_room(const struct queue *queue, uint64_t charge)
+{
+    uint64_t most = queue->bytes_most;
+
+    if ((queue->kept & KEPT_TO) != 0)
+        most *= 2;
+    return queue->head->bytes + charge <= most;
+}
+
+static int too_small(weir_error *err)
+{
+    return error_set(err, WEIR_EFULL,
+                     "a queue is smaller than what stood in it");
 }
 
 static int restore_slot(struct segment *segment, const struct snapshot *from,
                         const struct saved_slot *saved, weir_error *err)
 {
     struct queue *queue = segment_queue(segment, saved->queue);
-    uint64_t charge = queue_charge(saved->size, saved->attrs_size);
     struct slot *slot;
     uint32_t number;
     int code;
@@ -76,9 +116,8 @@ static int restore_slot(struct segment *segment, const struct snapshot *from,
     if (queue == NULL || saved->attrs_size > ATTRS_MOST ||
         saved->at + saved->size + saved->attrs_size > from->data.size)
         return error_set(err, WEIR_EINVAL, "an item of no queue");
-    if (!queue_fits(queue, 1, charge))
-        return error_set(err, WEIR_EFULL,
-                         "a queue is smaller than what stood in it");
+    if (queue->head->free_count == 0)
+        return too_small(err);
     number = queue->free[--queue->head->free_count];
     slot = &queue->slots[number];
     slot->size = saved->size;
@@ -95,9 +134,11 @@ static int restore_slot(struct segment *segment, const struct snapshot *from,
     if (code < 0)
         return error_set(err, code, "the items that stood in the queues: %s",
                          weir_strerror(code));
-    queue->head->bytes += charge;
+    if (!has_room(queue, slot_charge(slot)))
+        return too_small(err);
+    queue->head->bytes += slot_charge(slot);
     queue->head->staged++;
-    if (saved->held || saved->ticket != 0)
+    if (saved->held || (saved->ticket != 0 && queue->order != NULL))
         return restore_order(queue, number, saved, err);
     return queue_publish(queue, number);
 }
@@ -163,6 +204,9 @@ int segment_restore(struct segment *segment, const struct snapshot *snapshot,
     for (unsigned i = 0; i < segment->queue_count && code == 0; i++)
         if (segment->queues[i].order != NULL)
             code = order_rebuild(&segment->queues[i]);
+    /* What the snapshot counts as done may have set some free. */
+    if (code == 0)
+        code = order_advance_all(segment, FOREVER);
     for (unsigned i = 0; i < segment->member_count && code == 0; i++)
         restore_book(member_at(segment, i), &snapshot->books.at[i]);
     if (code == 0)

@@ -457,6 +457,138 @@ START_TEST(restored)
 }
 END_TEST
 
+static struct snapshot snapshot_of(const struct desk *desk)
+{
+    struct snapshot snapshot = { .hold_ns = 0 };
+
+    ck_assert_int_eq(segment_snapshot(desk->segment, NS_PER_S, NULL, NULL,
+                                      &snapshot),
+                     0);
+    return snapshot;
+}
+
+/* The first has committed, and died before anything followed from it: what was
+ * held behind it is free in the new one, without anybody's commit. */
+START_TEST(restored_is_free)
+{
+    struct desk desk = open_desk(16, 1 << 16), next = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct snapshot snapshot;
+    struct item items[2];
+
+    take_two(&desk, items);
+    give_last(m[2], 1, &items[1], 0, "b");
+    give(m[1], 1, &items[0], 0, "a");
+    ck_assert_int_eq(turn_done(m[1], &items[0]), 0);
+    turn_book(m[1])->done = 1;
+    atomic_store(&m[1]->head->txn, txn_of(TXN_COMMITTED, ++m[1]->sequence));
+    snapshot = snapshot_of(&desk);
+    ck_assert_uint_eq(snapshot.slots.count, 2);
+    ck_assert(snapshot.slots.at[0].held && snapshot.slots.at[1].held);
+    ck_assert_uint_eq(snapshot.published.at[1], 0);
+    desk_leave(&desk);
+    ck_assert_int_eq(segment_restore(next.segment, &snapshot, NULL), 0);
+    snapshot_done(&snapshot);
+    ck_assert_uint_eq(desk_state(&next, 1).held, 0);
+    expect(&next, 1, "ab");
+    desk_close(&next);
+}
+END_TEST
+
+/* What was put before its commit gets the next tickets. */
+START_TEST(restored_tickets)
+{
+    struct desk desk = open_desk(16, 1 << 16), next = open_desk(16, 1 << 16);
+    struct member **m = desk.members;
+    struct snapshot snapshot;
+    struct item item;
+
+    put_numbers(&desk, 3);
+    ck_assert_uint_eq(take_up(m[1], &item), 0);
+    ck_assert_int_eq(desk_stage(m[0], 0, "3", 1), 0);
+    turn_book(m[0])->emitted = 4;
+    atomic_store(&m[0]->head->txn, txn_of(TXN_COMMITTED, ++m[0]->sequence));
+    snapshot = snapshot_of(&desk);
+    ck_assert_uint_eq(snapshot.published.at[0], 4);
+    desk_leave(&desk);
+    ck_assert_int_eq(segment_restore(next.segment, &snapshot, NULL), 0);
+    snapshot_done(&snapshot);
+    m = next.members;
+    desk_put(m[0], 0, "4");
+    for (unsigned i = 0; i < 5; i++) {
+        ck_assert_uint_eq(take_up(m[1], &item), i);
+        ck_assert_int_eq(*(const char *)item.data, (int)('0' + i));
+        finish(m[1], &item);
+    }
+    desk_close(&next);
+}
+END_TEST
+
+/* More bytes than the bound: the first's one item. */
+START_TEST(restored_beyond_the_bound)
+{
+    struct desk desk = open_desk(8, 100), next = open_desk(8, 100);
+    struct member **m = desk.members;
+    char large[61] = "", x[61] = "";
+    struct snapshot snapshot;
+    struct item items[3];
+
+    memset(large, 'a', 60);
+    memset(x, 'x', 25);
+    put_numbers(&desk, 3);
+    for (unsigned i = 0; i < 3; i++)
+        take_up(m[i + 1], &items[i]);
+    give_last(m[2], 1, &items[1], 0, x);
+    give(m[3], 1, &items[2], 0, x);
+    give_last(m[3], 1, &items[2], 1, x);
+    ck_assert_int_eq(turn_wait_first(m[1], &items[0], 0), 0);
+    give_last(m[1], 1, &items[0], 0, large);
+    ck_assert_uint_eq(desk_state(&desk, 1).bytes, 135);
+    snapshot = snapshot_of(&desk);
+    desk_leave(&desk);
+    ck_assert_int_eq(segment_restore(next.segment, &snapshot, NULL), 0);
+    snapshot_done(&snapshot);
+    ck_assert_uint_eq(desk_state(&next, 1).bytes, 135);
+    desk_take(next.members[1], 1, large);
+    for (unsigned i = 0; i < 3; i++)
+        desk_take(next.members[1], 1, x);
+    desk_close(&next);
+}
+END_TEST
+
+/* A job that keeps no order now: ready items go on, held ones cannot. */
+START_TEST(restored_without_order)
+{
+    struct desk desk = open_desk(16, 1 << 16), next = desk_open(3, 32, 1 << 20);
+    struct member **m = desk.members;
+    struct snapshot snapshot;
+    weir_error err = { 0 };
+    struct item items[2];
+
+    take_two(&desk, items);
+    snapshot = snapshot_of(&desk);
+    ck_assert_int_eq(segment_restore(next.segment, &snapshot, &err), 0);
+    snapshot_done(&snapshot);
+    expect(&next, 0, "01");
+    desk_close(&next);
+    give_last(m[2], 1, &items[1], 0, "b");
+    snapshot = snapshot_of(&desk);
+    next = desk_open(3, 32, 1 << 20);
+    ck_assert_int_eq(segment_restore(next.segment, &snapshot, &err),
+                     WEIR_ESTATE);
+    ck_assert_str_ne(err.text, "");
+    snapshot.slots.at[0].held = false;
+    snapshot.slots.at[0].ticket = POSITION_START + 100; /* none has it yet */
+    desk_leave(&next);
+    next = open_desk(16, 1 << 16);
+    ck_assert_int_eq(segment_restore(next.segment, &snapshot, &err),
+                     WEIR_EINVAL);
+    snapshot_done(&snapshot);
+    desk_leave(&next);
+    desk_leave(&desk);
+}
+END_TEST
+
 /* A list that somebody wrote over is damage, and no crash. */
 START_TEST(wild)
 {
@@ -489,6 +621,10 @@ Suite *order_suite(void)
     tcase_add_test(test, first_no_more);
     tcase_add_test(test, rebuilt);
     tcase_add_test(test, restored);
+    tcase_add_test(test, restored_is_free);
+    tcase_add_test(test, restored_tickets);
+    tcase_add_test(test, restored_beyond_the_bound);
+    tcase_add_test(test, restored_without_order);
     tcase_add_test(test, wild);
     suite_add_tcase(suite, test);
     return suite;

@@ -240,6 +240,44 @@ START_TEST(whole_items)
 }
 END_TEST
 
+/* Short bytes in a chunk, since more was reserved, and their attributes beside
+ * it: as many as the bound allows fit again, and the queue is as full. */
+START_TEST(as_full)
+{
+    struct desk desk = desk_open(1, 8, 231), other = desk_open(1, 8, 231);
+    char attrs[12] = "attributes";
+    struct stage_spec spec = { .room = 65,
+                               .attrs = attrs,
+                               .attrs_size = sizeof attrs };
+    struct snapshot snapshot;
+    struct staged staged;
+    struct item item;
+    uint64_t bytes;
+
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(turn_stage(desk.members[0], &spec, &staged), 0);
+        memset(staged.data, 'd', 60);
+        ck_assert_int_eq(turn_shrink(desk.members[0], &staged, 60), 0);
+        ck_assert_int_eq(turn_commit(desk.members[0], NULL, NULL), 0);
+    }
+    bytes = desk_state(&desk, 0).bytes;
+    snapshot = take(&desk);
+    ck_assert_int_eq(segment_restore(other.segment, &snapshot, NULL), 0);
+    snapshot_done(&snapshot);
+    ck_assert_uint_eq(desk_state(&other, 0).bytes, bytes);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(desk_lease(other.members[1], 0, &item), 1);
+        ck_assert_uint_eq(item.size, 60);
+        ck_assert_int_eq(((const char *)item.data)[59], 'd');
+        ck_assert_mem_eq(item.attrs, attrs, sizeof attrs);
+        ck_assert_int_eq(turn_done(other.members[1], &item), 0);
+        ck_assert_int_eq(turn_commit(other.members[1], NULL, NULL), 0);
+    }
+    desk_close(&other);
+    desk_leave(&desk);
+}
+END_TEST
+
 START_TEST(too_small)
 {
     struct desk desk = desk_open(2, 8, 65536), other;
@@ -459,6 +497,7 @@ Suite *snapshot_suite(void)
     tcase_add_test(states, committed_turn);
     tcase_add_test(states, goes_on);
     tcase_add_test(states, whole_items);
+    tcase_add_test(states, as_full);
     tcase_add_test(states, too_small);
     tcase_add_test(states, not_now);
     tcase_add_test(states, lengths_and_notes);
