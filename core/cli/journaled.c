@@ -100,13 +100,6 @@ enum status journal_begin(const struct journal_args *args,
                  job_known(job)->name);
         return STATUS_WRONG;
     }
-    for (size_t i = 0; i < job->stages.count; i++)
-        if (job->stages.at[i].keeps_order) {
-            complain("stage '%s' keeps the order of its items, which a journal "
-                     "does not record yet: leave out --journal, or `order`",
-                     job->stages.at[i].name);
-            return STATUS_WRONG;
-        }
     if (code == 0)
         code = facts_gather(job, options, STDIN_FILENO, STDOUT_FILENO,
                             &out->run, &err);

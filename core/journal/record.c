@@ -41,7 +41,10 @@ static const char make_tables[] =
     " root INTEGER NOT NULL, path INTEGER NOT NULL, skip INTEGER NOT NULL,"
     " skip_hash INTEGER NOT NULL, attempt INTEGER NOT NULL,"
     " cause INTEGER NOT NULL, cause_code INTEGER NOT NULL,"
-    " marked INTEGER NOT NULL, data BLOB NOT NULL, attrs BLOB NOT NULL,"
+    " marked INTEGER NOT NULL, held INTEGER NOT NULL,"
+    " ticket INTEGER NOT NULL, behind INTEGER NOT NULL,"
+    " behind_of INTEGER NOT NULL, output INTEGER NOT NULL,"
+    " data BLOB NOT NULL, attrs BLOB NOT NULL,"
     " PRIMARY KEY(queue, place)) WITHOUT ROWID;"
     "CREATE TABLE member(number INTEGER PRIMARY KEY, book BLOB NOT NULL,"
     " done INTEGER, failed INTEGER, skipped INTEGER, emitted INTEGER,"
@@ -244,13 +247,16 @@ static int write_slots(struct db *db, const struct snapshot *snapshot,
         const char *bytes = snapshot->data.data + slot->at;
 
         code = db_bind(db, &statement, err,
-                       "INSERT INTO slot VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-                       "iiuuiuiiiibb", (int64_t)slot->queue, (int64_t)i,
+                       "INSERT INTO slot "
+                       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                       "iiuuiuiiiiiuuiibb", (int64_t)slot->queue, (int64_t)i,
                        slot->root, slot->path, (int64_t)slot->skip,
                        slot->skip_hash, (int64_t)slot->attempt,
                        (int64_t)slot->cause, (int64_t)slot->cause_code,
-                       (int64_t)slot->marked, bytes, (size_t)slot->size,
-                       bytes + slot->size, (size_t)slot->attrs_size);
+                       (int64_t)slot->marked, (int64_t)slot->held, slot->ticket,
+                       slot->behind, (int64_t)slot->from, (int64_t)slot->index,
+                       bytes, (size_t)slot->size, bytes + slot->size,
+                       (size_t)slot->attrs_size);
         if (code == 0)
             code = db_step(db, statement, err);
     }

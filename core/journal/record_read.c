@@ -192,8 +192,8 @@ static int slot_row(void *arg, sqlite3_stmt *row)
 
     if (slot == NULL)
         return WEIR_ENOMEM;
-    data = db_bytes(row, 9, &size);
-    attrs = db_bytes(row, 10, &attrs_size);
+    data = db_bytes(row, 14, &size);
+    attrs = db_bytes(row, 15, &attrs_size);
     *slot = (struct saved_slot){ .queue = (unsigned)db_i64(row, 0),
                                  .root = db_u64(row, 1),
                                  .path = db_u64(row, 2),
@@ -203,6 +203,11 @@ static int slot_row(void *arg, sqlite3_stmt *row)
                                  .cause = (unsigned)db_i64(row, 6),
                                  .cause_code = (int)db_i64(row, 7),
                                  .marked = db_i64(row, 8) != 0,
+                                 .held = db_i64(row, 9) != 0,
+                                 .ticket = db_u64(row, 10),
+                                 .behind = db_u64(row, 11),
+                                 .from = (uint32_t)db_u64(row, 12),
+                                 .index = (uint32_t)db_u64(row, 13),
                                  .size = (uint32_t)size,
                                  .attrs_size = (uint32_t)attrs_size,
                                  .at = out->data.size };
@@ -283,7 +288,8 @@ int record_read_checkpoint(const char *path, struct snapshot *out,
         row_fn *row;
     } parts[] = {
         { "SELECT queue, root, path, skip, skip_hash, attempt, cause, "
-          "cause_code, marked, data, attrs FROM slot ORDER BY queue, place",
+          "cause_code, marked, held, ticket, behind, behind_of, output, data, "
+          "attrs FROM slot ORDER BY queue, place",
           slot_row },
         { "SELECT book FROM member ORDER BY number", member_row },
         { "SELECT count FROM published ORDER BY queue", published_row },

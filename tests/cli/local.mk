@@ -17,6 +17,7 @@ cli_tests = \
 	%D%/plugins-why.sh \
 	%D%/put-get.sh \
 	%D%/replay.sh \
+	%D%/resume-order.sh \
 	%D%/resume.sh \
 	%D%/run-after.sh \
 	%D%/run-backoff.sh \
