@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hold.c - a plugin for the tests of runs that are stopped on the way: hold.mark
- * gives each item on with a mark in front, and waits at one of them as long as a
- * file is there. So a run ends when the test says so, on any machine. Runs in
- * workers.
+ * hold.c - a plugin for the tests of runs that are stopped on the way:
+ * hold.mark gives each item on with a mark in front, and waits at one of them
+ * as long as a file is there. So a run ends when the test says so, on any
+ * machine. Runs in workers.
  */
 #include <stdio.h>
 #include <string.h>
