@@ -46,9 +46,13 @@ enum cause {
     CAUSE_SIGNAL, /* code: signal, from outside or of its own making */
     CAUSE_LIMIT,  /* our kill: the time limit; code: enum limit_code */
     CAUSE_MEMORY, /* our kill: too much memory; code: MiB that it had */
+    CAUSE_OUT,    /* the kernel's kill: no memory; code: of memory_kills_judge
+                   */
+    CAUSE_KILLED, /* our kill, for no fault of its item; code: enum kill_code */
 };
 
 enum limit_code { LIMIT_TIME, LIMIT_SILENT };
+enum kill_code { KILL_HOLDER, KILL_NURSERY };
 
 /* ------------------------------------------------------------ segment ---- */
 

@@ -50,6 +50,8 @@ enum wait_class backoff_class(enum cause cause)
     case CAUSE_EXIT:
     case CAUSE_SIGNAL:
     case CAUSE_MEMORY:
+    case CAUSE_OUT:
+    case CAUSE_KILLED:
         return WAIT_CRASH;
     default:
         return WAIT_ERROR;

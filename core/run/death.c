@@ -4,11 +4,11 @@
 #include "config.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "run/supervisor.h"
+#include "run/death.h"
+#include "shm/memory.h"
 
 /* Its owner sees its status there until it reaps it. */
 struct death death_of(pid_t pid)
@@ -23,18 +23,15 @@ struct death death_of(pid_t pid)
     return (struct death){ CAUSE_EXIT, WEXITSTATUS(line.status) };
 }
 
-char *death_words(char *out, size_t room, const struct death *death)
+void death_ask_kernel(struct death *death, struct memory_kills *seen)
 {
-    if (death->cause == CAUSE_MEMORY)
-        snprintf(out, room, "was killed at its memory limit, with %d MiB",
-                 death->code);
-    else if (death->cause == CAUSE_LIMIT && death->code == LIMIT_SILENT)
-        snprintf(out, room, "was killed for want of a sign of life");
-    else if (death->cause == CAUSE_LIMIT)
-        snprintf(out, room, "was killed at its time limit");
-    else if (death->cause == CAUSE_SIGNAL)
-        snprintf(out, room, "was killed by %s", text_signal(death->code));
-    else
-        snprintf(out, room, "ended with exit status %d", death->code);
-    return out;
+    struct memory_kills now;
+    int code;
+
+    if (death->cause != CAUSE_SIGNAL || death->code != SIGKILL)
+        return;
+    memory_kills_look(&now);
+    code = memory_kills_judge(seen, &now);
+    if (code != MEMORY_KILL_NOT)
+        *death = (struct death){ CAUSE_OUT, code };
 }

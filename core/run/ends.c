@@ -190,7 +190,7 @@ void ends_take_away(struct supervisor *sup, struct end *end)
 void ends_died(struct supervisor *sup, struct end *end)
 {
     struct death death;
-    char words[96];
+    char words[DEATH_WORDS];
     bool ended;
 
     if (end->pid == 0 || !supervisor_locks_free(sup))

@@ -269,7 +269,7 @@ static void replace(struct supervisor *sup, struct gate *gate,
                     const struct death *death)
 {
     uint64_t moved = gate_moved(gate, member_book(sup->segment, gate->member));
-    char words[96];
+    char words[DEATH_WORDS];
 
     if (moved != gate->moved || sup->now - gate->started_ns >= GATE_YOUNG_NS)
         gate->young = 0;

@@ -241,7 +241,7 @@ void journal_hear(struct supervisor *sup)
 void journal_died(struct supervisor *sup)
 {
     struct death death;
-    char words[96];
+    char words[DEATH_WORDS];
 
     if (sup->journal.pid <= 0)
         return;

@@ -90,7 +90,7 @@ static void succeed(struct supervisor *sup, struct end *end,
 {
     unsigned *deaths = end == &sup->keeper ? &sup->keeper_deaths
                                            : &sup->feeder_deaths;
-    char words[96];
+    char words[DEATH_WORDS];
     int code;
 
     *deaths = progress(sup, end) ? 1 : *deaths + 1;

@@ -22,6 +22,7 @@ const char *kept_class(enum cause cause)
     case CAUSE_ERROR:
         return KEPT_AGAIN;
     case CAUSE_MEMORY:
+    case CAUSE_OUT:
         return KEPT_CRASH;
     default:
         return KEPT_LOST;

@@ -115,14 +115,20 @@ void limits_shift(struct supervisor *sup, int64_t ns)
     }
 }
 
-static bool is_ours(const struct supervisor *sup, pid_t pid)
+static struct seat *seat_of(const struct supervisor *sup, pid_t pid)
 {
     for (unsigned i = 0; i < sup->plan.workers; i++)
         if (sup->seats[i].state == SEAT_LIVE && sup->seats[i].pid == pid)
-            return true;
-    return pid == sup->reader.pid || pid == sup->writer.pid ||
-           pid == sup->keeper.pid || pid == sup->feeder.pid ||
-           pid == sup->journal.pid || gates_have(sup, pid);
+            return &sup->seats[i];
+    return NULL;
+}
+
+static bool is_ours(const struct supervisor *sup, pid_t pid)
+{
+    return seat_of(sup, pid) != NULL || pid == sup->reader.pid ||
+           pid == sup->writer.pid || pid == sup->keeper.pid ||
+           pid == sup->feeder.pid || pid == sup->journal.pid ||
+           gates_have(sup, pid);
 }
 
 /* Who was stopped while it held a lock holds up everybody: it goes on, or it
@@ -130,12 +136,18 @@ static bool is_ours(const struct supervisor *sup, pid_t pid)
 static void press_holder(struct supervisor *sup, pid_t holder)
 {
     struct stat_line line;
+    struct seat *seat;
 
     sup->holder_seen = holder == sup->holder ? sup->holder_seen + 1 : 1;
     sup->holder = holder;
     if (!is_ours(sup, holder) || stat_read(holder, &line) != 0 ||
         !stat_is_stopped(&line))
         return;
+    seat = seat_of(sup, holder);
+    if (sup->holder_seen >= HOLDER_SEEN && seat != NULL && !seat->struck) {
+        seat->struck = seat->killed = true;
+        seat->verdict = (struct death){ CAUSE_KILLED, KILL_HOLDER };
+    }
     kill(holder, sup->holder_seen < HOLDER_SEEN ? SIGCONT : SIGKILL);
 }
 

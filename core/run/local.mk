@@ -3,7 +3,8 @@
 libweir_internal_la_SOURCES += \
 	%D%/backoff.c %D%/backoff.h \
 	%D%/books.c \
-	%D%/death.c \
+	%D%/death.c %D%/death.h \
+	%D%/deaths.c \
 	%D%/ends.c \
 	%D%/failed_sentence.c \
 	%D%/failed_store.h \
@@ -51,6 +52,7 @@ libweir_internal_la_SOURCES += \
 	%D%/torture_run.c \
 	%D%/torture_same.c \
 	%D%/turns.c \
+	%D%/verdict.c \
 	%D%/worker.c %D%/worker.h \
 	%D%/writer.c
 

@@ -274,8 +274,9 @@ static bool lost_state(const struct supervisor *sup, const struct seat *seat)
 static void cannot_open(struct supervisor *sup, struct seat *seat,
                         const struct death *death)
 {
-    bool killed = death->cause == CAUSE_SIGNAL && death->code == SIGKILL;
-    char words[96];
+    bool killed = death->cause == CAUSE_OUT || death->cause == CAUSE_KILLED ||
+                  (death->cause == CAUSE_SIGNAL && death->code == SIGKILL);
+    char words[DEATH_WORDS];
 
     seat->closed++;
     if (seat->closed < (unsigned)(killed ? KILLED_MOST : CLOSED_MOST))
@@ -324,7 +325,7 @@ static void succeed(struct supervisor *sup, struct seat *seat,
 {
     struct stage *stage = &sup->stages[seat->stage];
     bool clean = death->cause == CAUSE_EXIT && death->code == 0;
-    char words[96], task[160];
+    char words[DEATH_WORDS], task[160];
 
     if (!clean && !seat->unopened)
         stage->deaths++;
@@ -355,27 +356,27 @@ static void succeed(struct supervisor *sup, struct seat *seat,
 }
 
 static void recover(struct supervisor *sup, unsigned member,
-                    const struct death *death)
+                    const struct death *death, struct recovered *hand_out)
 {
-    if (member_recover(sup->segment, member, death->cause, death->code, NULL) <
-        0)
+    if (member_recover(sup->segment, member, death->cause, death->code,
+                       hand_out) < 0)
         supervisor_fail(sup, "shared memory is damaged");
 }
 
 void seats_died(struct supervisor *sup, unsigned member)
 {
     struct seat *seat = &sup->seats[member];
+    struct recovered hand = { 0 };
     struct member_sample sample;
     struct death death;
 
     if (seat->state != SEAT_LIVE || !supervisor_locks_free(sup))
         return; /* its pidfd tells again */
     supervisor_hear_news(sup);
-    death = death_of(seat->pid);
-    if (seat->struck)
-        death = seat->verdict;
+    death = deaths_of(sup, seat);
     member_sample(sup->segment, member, &sample);
-    recover(sup, member, &death);
+    recover(sup, member, &death, &hand);
+    deaths_tell(sup, seat, &death, &hand, sample.tries);
     supervisor_unwatch(sup, seat->pidfd);
     fd_close(&seat->pidfd);
     if (sup->nursery != NULL)
@@ -425,12 +426,15 @@ static void clear_orphans(struct supervisor *sup)
  * had forked and not yet told. */
 static void nursery_gone(struct supervisor *sup)
 {
-    const struct death death = { CAUSE_SIGNAL, SIGKILL };
+    const struct death death = { CAUSE_KILLED, KILL_NURSERY };
 
     nursery_stop(&sup->nursery);
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         if (sup->seats[i].state != SEAT_LIVE)
             continue;
+        if (!sup->seats[i].struck)
+            sup->seats[i].verdict = death;
+        sup->seats[i].struck = true;
         kill(-sup->seats[i].pid, SIGKILL);
         wait_dead(sup->seats[i].pidfd);
         seats_died(sup, i);
@@ -439,7 +443,7 @@ static void nursery_gone(struct supervisor *sup)
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         if (sup->seats[i].state != SEAT_ORDERED)
             continue;
-        recover(sup, i, &death);
+        recover(sup, i, &death, NULL);
         if (member_book(sup->segment, i)->ended != 0) {
             end_seat(sup, &sup->seats[i]);
         } else {
@@ -538,7 +542,7 @@ void seats_end(struct supervisor *sup)
             waitpid(seat->pid, NULL, WNOHANG);
         }
         if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED)
-            recover(sup, i, &death);
+            recover(sup, i, &death, NULL);
         fd_close(&seat->pidfd);
     }
     if (sup->adopts)

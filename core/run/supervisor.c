@@ -60,8 +60,8 @@ void supervisor_fail(struct supervisor *sup, const char *format, ...)
 /* ----------------------------------------------------------------- news ----
  */
 
-static const char *who(const struct supervisor *sup, unsigned member, char *out,
-                       size_t room)
+const char *supervisor_who(const struct supervisor *sup, unsigned member,
+                           char *out, size_t room)
 {
     if (member < sup->plan.workers) {
         const struct seat *seat = &sup->seats[member];
@@ -111,7 +111,8 @@ static void hear_log(struct supervisor *sup, const struct news *news)
     char name[96];
 
     progress_say(sup, (enum log_level)news->code, "%s: %s",
-                 who(sup, news->member, name, sizeof name), news->text);
+                 supervisor_who(sup, news->member, name, sizeof name),
+                 news->text);
 }
 
 static void hear(struct supervisor *sup, const struct news *news)
@@ -206,6 +207,7 @@ static int64_t do_what_is_due(struct supervisor *sup)
     next = sooner(next, memory_watch(sup));
     next = sooner(next, halt_watch(sup));
     limits_sweep(sup);
+    deaths_watch(sup);
     next = sooner(next, progress_note(sup));
     if (sup->end_ns != 0)
         next = sooner(next, sup->end_ns);

@@ -8,6 +8,7 @@
  * supervisor.c  the loop; start and end of the run
  * seats.c       workers: ordered, forked, dead, replaced; stages: started,
  *               ended; queues: closed
+ * deaths.c      why they died, and how people are told
  * limits.c      time limits, the sweep, what was seen when
  * memory.c      what workers have of memory
  * halt.c        too many failures; the job's deadline
@@ -27,10 +28,12 @@
 #include <sys/types.h>
 
 #include "queue/queue.h"
+#include "run/death.h"
 #include "run/halt.h"
 #include "run/news.h"
 #include "run/plan.h"
 #include "run/run.h"
+#include "shm/memory.h"
 
 /* A worker number of a stage, and who sits there now. */
 enum seat_state {
@@ -39,12 +42,6 @@ enum seat_state {
     SEAT_ORDERED, /* the nursery was asked */
     SEAT_LIVE,    /* pid, pidfd */
     SEAT_ENDED,   /* nobody will sit here any more */
-};
-
-/* How a process that is dead and not reaped ended. */
-struct death {
-    enum cause cause;
-    int code;
 };
 
 struct seat {
@@ -78,6 +75,8 @@ struct stage {
     bool started, ended;
     unsigned live; /* seats that have not ended */
     uint64_t deaths;
+    int64_t told_ns; /* deaths: when the first of these was told */
+    unsigned told, untold;
     int64_t memory_bytes;
     struct halt_state halt;
     uint64_t before_failed, before_all; /* in the run that goes on here */
@@ -136,7 +135,9 @@ struct supervisor {
     int64_t now;
     int64_t swept_ns, noted_ns;
     int64_t memory_ns; /* when workers' memory is measured again */
-    pid_t holder;      /* a lock's, at the last sweep */
+    struct memory_kills kills, kills_older;
+    int64_t kills_ns; /* when they were looked at */
+    pid_t holder;     /* a lock's, at the last sweep */
     unsigned holder_seen;
 
     unsigned stops; /* how often it was told to stop */
@@ -171,6 +172,9 @@ void supervisor_unwatch(struct supervisor *sup, int fd);
 void supervisor_fail(struct supervisor *sup, const char *format, ...)
     WEIR_PRINTF(2, 3);
 void supervisor_hear_news(struct supervisor *sup);
+/* "read.2", "stdin": what people know this member by. */
+const char *supervisor_who(const struct supervisor *sup, unsigned member,
+                           char *out, size_t room);
 /* A lock that somebody stopped holds: not now. True: nobody does. */
 bool supervisor_locks_free(struct supervisor *sup);
 
@@ -199,9 +203,14 @@ static inline int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* --- death.c --- */
-struct death death_of(pid_t pid);
-char *death_words(char *out, size_t room, const struct death *death);
+/* --- deaths.c --- */
+/* How this worker ended, and that it is noted: after it was recovered. */
+struct death deaths_of(struct supervisor *sup, const struct seat *seat);
+void deaths_tell(struct supervisor *sup, const struct seat *seat,
+                 const struct death *death, const struct recovered *hand,
+                 unsigned tries);
+/* What the kernel counts is looked at now and then. */
+void deaths_watch(struct supervisor *sup);
 
 /* --- limits.c --- */
 /* Returns when it must be called again, absolute. */

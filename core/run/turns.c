@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run/death.h"
 #include "run/kept.h"
 #include "run/worker.h"
 
@@ -94,7 +95,9 @@ enum outcome worker_judge(struct worker *worker, int returned)
 /* Its attempts are used up, by workers that died with it. */
 static int fail_lost(struct worker *worker, struct item *item)
 {
+    const struct death death = { item->cause, item->cause_code };
     struct host *host = &worker->host;
+    char words[DEATH_WORDS];
 
     host_begin(host, PHASE_RUN, item);
     host->class = kept_class(item->cause);
@@ -104,8 +107,10 @@ static int fail_lost(struct worker *worker, struct item *item)
                  item->cause_code);
         break;
     case CAUSE_SIGNAL:
-        snprintf(host->why, sizeof host->why, "worker was killed by %s",
-                 text_signal(item->cause_code));
+    case CAUSE_OUT:
+    case CAUSE_KILLED:
+        snprintf(host->why, sizeof host->why, "worker %s",
+                 death_verdict(words, sizeof words, &death));
         break;
     case CAUSE_LIMIT:
         snprintf(host->why, sizeof host->why,

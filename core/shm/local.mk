@@ -2,6 +2,7 @@
 libweir_internal_la_SOURCES += \
 	%D%/available.c \
 	%D%/bell.c %D%/bell.h \
+	%D%/kills.c \
 	%D%/lock.c %D%/lock.h \
 	%D%/memory.c %D%/memory.h \
 	%D%/mutex.c \

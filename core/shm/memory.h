@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* memory.h - a sealed memfd, mapped shared; and how much memory is left. */
+/* memory.h - a sealed memfd, mapped shared; and how much memory is left,
+ * and who was killed for want of it. */
 #ifndef SHM_MEMORY_H
 #define SHM_MEMORY_H
 
@@ -43,5 +44,39 @@ bool memory_held(int reopened_fd);
 uint64_t memory_available(void);
 /* The same; @root stands before each path that is read: "" but in tests. */
 uint64_t memory_available_under(const char *root);
+
+/* --- kills.c: who was killed for want of memory --- */
+
+enum { MEMORY_LEVELS = 16 };
+
+/* What the kernel has counted so far. */
+struct memory_kills {
+    bool has_machine, has_group;
+    uint64_t machine; /* killed, on the whole machine */
+    uint64_t group;   /* killed, in the cgroup of this process */
+    /* From that one up: how often a limit was met, and nothing was to be had.
+     */
+    unsigned levels;
+    uint64_t hits[MEMORY_LEVELS];
+};
+
+/* Of one that died of SIGKILL: from 0 on, at the limit of the cgroup so many
+ * levels up. */
+enum {
+    MEMORY_KILL_MACHINE = -1, /* the machine had none left */
+    MEMORY_KILL_PERHAPS = -2, /* not to be known */
+    MEMORY_KILL_NOT = -3,
+};
+
+void memory_kills_look(struct memory_kills *out);
+/* Of one that was alive when @seen was looked at, and dead @now. What tells of
+ * it goes over into @seen, so that it tells of one alone. */
+int memory_kills_judge(struct memory_kills *seen,
+                       const struct memory_kills *now);
+/* The name of this process's cgroup so many levels up; cut to fit. */
+bool memory_group(int level, char *out, size_t room);
+/* The same; @root stands before each path that is read. */
+void memory_kills_look_under(const char *root, struct memory_kills *out);
+bool memory_group_under(const char *root, int level, char *out, size_t room);
 
 #endif

@@ -39,7 +39,7 @@ like 'the books' err 'gate  took 4, done 1, gave 1, failed 3'
 run weir failed kept
 exits 0 'failed'
 like 'those of one cause together' out "^2 failed in 'gate' \(gate.pass\): error: line \* is bad$"
-like 'a cause of its own' out "^1 failed in 'gate' .*: crash: worker was killed by SIGKILL$"
+like 'a cause of its own' out "^1 failed in 'gate' .*: crash: worker was killed by SIGKILL, which weir did not send"
 like 'how many' err '^weir: 3 failed items of 2 causes'
 run weir failed --json kept
 is 'one object for each cause' "$(grep -c '^{"cause":"[0-9a-f]*","failed":[12],"replayed":0,"stage":"gate",' out)" 2

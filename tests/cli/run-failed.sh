@@ -29,11 +29,17 @@ try 'fail 2' 'fail 2,x,' 0 'tried again 2'
 try 'fail 3' 'x,' 1 \
     'failed in .do.: "fail 3": attempt 3 of 3 that fail \(3 attempts, id f'
 try 'die 2' 'die 2,x,' 0 'tried again 2, workers lost 2'
-try 'die 3' 'x,' 1 '"die 3": worker was killed by SIGKILL \(3 attempts'
-try 'die 3 11' 'x,' 1 'worker was killed by SIGSEGV'
-try 'die 3 15' 'x,' 1 'worker was killed by SIGTERM'
+try 'die 3' 'x,' 1 \
+    '"die 3": worker was killed by SIGKILL, which weir did not send.* \(3 att'
+like "each death is told, with the item and the attempt" err \
+    '^weir: do\.[12]: worker [0-9]+ was killed by SIGKILL, .*, with item f[0-9a-f]{31} in hand, in attempt 1 of 3$'
+like "also the last" err 'in hand, in attempt 3 of 3$'
+try 'die 3 11' 'x,' 1 'worker was killed by SIGSEGV \(3 attempts'
+try 'die 3 15' 'x,' 1 'worker was killed by SIGTERM, which weir did not send'
 try 'exit 0' 'x,' 1 'task called exit\(0\)'
 try 'exit 3' 'x,' 1 'task called exit\(3\)'
+like "this, too, is a death" err \
+    'worker [0-9]+ ended with exit status 3, with item f.* attempt 1 of 3$'
 try 'abort' 'x,' 1 'worker was killed by SIGABRT'
 try 'permanent' 'x,' 1 '"permanent": it is not wanted \(1 attempt,'
 try 'skip' 'x,' 0 'left out 1'

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* available.c - core/shm/available.c: what the machine and the cgroups leave,
- * in a tree of files that stands for /proc and /sys. */
+/* available.c - core/shm/available.c, kills.c: what the machine and the cgroups
+ * leave, and whom they have killed for it, in a tree of files that stands for
+ * /proc and /sys. */
 #include "config.h"
 
 #include <ftw.h>
@@ -164,6 +165,106 @@ START_TEST(this_machine)
 }
 END_TEST
 
+/* --------------------------------------------------------------- kills ----
+ */
+
+static struct memory_kills look(void)
+{
+    struct memory_kills now;
+
+    memory_kills_look_under(root, &now);
+    return now;
+}
+
+START_TEST(kills_not_known)
+{
+    struct memory_kills seen = look(), now;
+
+    ck_assert(!seen.has_machine && !seen.has_group);
+    ck_assert_int_eq(memory_kills_judge(&seen, &seen), MEMORY_KILL_PERHAPS);
+    /* The machine's counter alone says that somebody was, and once. */
+    put("proc/vmstat", "pgfault 7\noom_kill 3\nballoon 1\n");
+    seen = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &seen), MEMORY_KILL_NOT);
+    put("proc/vmstat", "pgfault 7\noom_kill 4\n");
+    now = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), MEMORY_KILL_PERHAPS);
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), MEMORY_KILL_NOT);
+}
+END_TEST
+
+static void events(const char *group, unsigned oom, unsigned killed)
+{
+    char name[128], text[128];
+
+    snprintf(name, sizeof name, "sys/fs/cgroup%s/memory.events", group);
+    snprintf(text, sizeof text, "low 0\nhigh 5\nmax 90\noom %u\noom_kill %u\n",
+             oom, killed);
+    put(name, text);
+}
+
+START_TEST(kills_version_2)
+{
+    struct memory_kills seen, now;
+    char name[64];
+
+    put("proc/vmstat", "oom_kill 3\n");
+    put("proc/self/cgroup", "3:cpu:/\n0::/user/run/it\n");
+    events("/user", 1, 4);
+    events("/user/run", 1, 4);
+    events("/user/run/it", 0, 2);
+    seen = look();
+    ck_assert(seen.has_group);
+    /* Somebody else's does not count. */
+    put("proc/vmstat", "oom_kill 4\n");
+    now = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), MEMORY_KILL_NOT);
+    /* Two at the limit of the group above, which those above it count, too. */
+    events("/user", 2, 6);
+    events("/user/run", 2, 6);
+    events("/user/run/it", 0, 4);
+    now = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), 1);
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), 1);
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), MEMORY_KILL_NOT);
+    ck_assert(memory_group_under(root, 1, name, sizeof name));
+    ck_assert_str_eq(name, "/user/run");
+    /* At no group's limit: the machine's. */
+    events("/user/run/it", 0, 5);
+    now = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), MEMORY_KILL_MACHINE);
+    events("/user/run/it", 1, 6);
+    now = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), 0);
+    ck_assert(memory_group_under(root, 0, name, sizeof name));
+    ck_assert_str_eq(name, "/user/run/it");
+    ck_assert(!memory_group_under(root, 4, name, sizeof name));
+}
+END_TEST
+
+START_TEST(kills_version_1)
+{
+    struct memory_kills seen, now;
+
+    put("proc/self/cgroup", "4:memory:/docker/x\n0::/z\n");
+    /* The path is that of the host; inside there is its own root only. */
+    put("sys/fs/cgroup/memory/memory.oom_control",
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+    put("sys/fs/cgroup/memory/memory.failcnt", "17\n");
+    seen = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &seen), MEMORY_KILL_NOT);
+    put("sys/fs/cgroup/memory/memory.oom_control",
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+    put("sys/fs/cgroup/memory/memory.failcnt", "29\n");
+    now = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), 2);
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), MEMORY_KILL_NOT);
+    /* Kernels before 4.17 do not count. */
+    put("sys/fs/cgroup/memory/memory.oom_control", "under_oom 0\n");
+    ck_assert(!look().has_group);
+}
+END_TEST
+
 Suite *available_suite(void)
 {
     Suite *suite = suite_create("available");
@@ -177,6 +278,9 @@ Suite *available_suite(void)
     tcase_add_test(tcase, version_1);
     tcase_add_test(tcase, odd_paths);
     tcase_add_test(tcase, this_machine);
+    tcase_add_test(tcase, kills_not_known);
+    tcase_add_test(tcase, kills_version_2);
+    tcase_add_test(tcase, kills_version_1);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * deaths.c - why workers died, and how people are told. Runs in the supervisor.
+ *
+ * What killed a process is not written anywhere: a signal may be its own, or
+ * anybody's. It is told apart by what is known: whether weir sent one, and why;
+ * what the kernel counts of those that it kills for want of memory.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "process/process.h"
+#include "run/supervisor.h"
+
+#define KILLS_NS (10 * NS_PER_S)
+#define TOLD_NS                                                                \
+    (10 * NS_PER_S) /* in that time at most TOLD_MOST of a stage               \
+                     */
+enum { TOLD_MOST = 5 };
+
+/* Two looks back: what was counted just before a death that is not yet heard of
+ * tells of it still. */
+void deaths_watch(struct supervisor *sup)
+{
+    if (sup->kills_ns != 0 && sup->now - sup->kills_ns < KILLS_NS)
+        return;
+    sup->kills_older = sup->kills;
+    memory_kills_look(&sup->kills);
+    if (sup->kills_ns == 0)
+        sup->kills_older = sup->kills;
+    sup->kills_ns = sup->now;
+}
+
+/* The kernel kills workers with their nursery; what they were children of
+ * until then is no more. */
+static bool lost_nursery(const struct supervisor *sup, pid_t pid)
+{
+    struct stat_line line;
+    pid_t nursery = sup->nursery != NULL ? nursery_pid(sup->nursery) : 0;
+
+    if (nursery == 0 || stat_read(nursery, &line) != 0 || stat_is_dead(&line))
+        return true;
+    return stat_read(pid, &line) == 0 && line.parent != nursery;
+}
+
+struct death deaths_of(struct supervisor *sup, const struct seat *seat)
+{
+    struct death death;
+
+    if (seat->struck)
+        return seat->verdict;
+    death = death_of(seat->pid);
+    if (death.cause == CAUSE_SIGNAL && death.code == SIGKILL &&
+        lost_nursery(sup, seat->pid))
+        return (struct death){ CAUSE_KILLED, KILL_NURSERY };
+    death_ask_kernel(&death, &sup->kills_older);
+    if (death.cause == CAUSE_OUT)
+        sup->kills = sup->kills_older;
+    return death;
+}
+
+/* Many deaths are a line now and then. */
+static bool may_tell(struct supervisor *sup, struct stage *stage)
+{
+    if (sup->now - stage->told_ns >= TOLD_NS || stage->told == 0) {
+        if (stage->untold > 0)
+            progress_say(sup, LOG_INFO,
+                         "%s: %u more workers died in this way or another",
+                         stage->job->name, stage->untold);
+        stage->told_ns = sup->now;
+        stage->told = stage->untold = 0;
+    }
+    if (stage->told < TOLD_MOST)
+        return stage->told++, true;
+    stage->untold++;
+    return false;
+}
+
+static void say_when(char *out, size_t room, const struct supervisor *sup,
+                     const struct seat *seat, const struct recovered *hand,
+                     unsigned tries)
+{
+    const struct job_stage *stage = sup->stages[seat->stage].job;
+
+    if (hand->had_hand)
+        snprintf(out, room,
+                 "with item %016" PRIx64 "%016" PRIx64
+                 " in hand, in attempt %u of %u",
+                 hand->root, hand->path, hand->attempt, stage->retries + 1);
+    else if (!seat->ready)
+        snprintf(out, room, "while it was opened");
+    else if (tries > 0)
+        snprintf(out, room, "in attempt %u of %u", tries, stage->retries + 1);
+    else
+        snprintf(out, room, "with no item in hand");
+}
+
+void deaths_tell(struct supervisor *sup, const struct seat *seat,
+                 const struct death *death, const struct recovered *hand,
+                 unsigned tries)
+{
+    bool clean = death->cause == CAUSE_EXIT && death->code == 0;
+    char words[DEATH_WORDS], when[128], name[96];
+
+    if ((clean && !hand->had_hand) || seat->unopened || sup->stops > 1 ||
+        sup->why != NULL || !may_tell(sup, &sup->stages[seat->stage]))
+        return;
+    say_when(when, sizeof when, sup, seat, hand, tries);
+    progress_say(sup, LOG_INFO, "%s: worker %d %s, %s",
+                 supervisor_who(sup, seat->member, name, sizeof name),
+                 (int)seat->pid, death_verdict(words, sizeof words, death),
+                 when);
+}
