@@ -32,9 +32,12 @@ AC_DEFUN([WEIR_REQUIRE_LIBS], [
   PKG_CHECK_MODULES([CHECK], [check >= 0.15], [have_check=yes],
     [have_check=no])
   AM_CONDITIONAL([HAVE_CHECK], [test "$have_check" = yes])
-  dnl A peer of the benchmarks, and nothing else.
+  dnl Peers of the benchmarks, and nothing else.
   PKG_CHECK_MODULES([ZEROMQ], [libzmq], [have_zeromq=yes], [have_zeromq=no])
   AM_CONDITIONAL([HAVE_ZEROMQ], [test "$have_zeromq" = yes])
+  PKG_CHECK_MODULES([GEARMAN], [gearmand], [have_gearman=yes],
+    [have_gearman=no])
+  AM_CONDITIONAL([HAVE_GEARMAN], [test "$have_gearman" = yes])
 ])
 
 dnl WEIR_WITH(NAME, VARIABLE, MODULE, DEBIAN-PACKAGE, WHAT-IT-IS-FOR)

@@ -6,6 +6,8 @@
  *   count --rows             stdin; rows `word<TAB>count`, per 1 MiB block
  *   count --sum K            stdin is such rows: the K largest sums
  *   count --top K FILE...    both, in this process
+ *   count --ring W K FILE... both, by W forked workers, blocks and rows in
+ *                            shared memory: nothing but what it asks for
  */
 #include "config.h"
 
@@ -13,12 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "table.h"
 #include "text.h"
 
-enum { BLOCK = 1 << 20 };
+enum { BLOCK = 1 << 20, BLOCKS = 8, RESULTS = 64 };
 
 /* A host of the least that the task needs. */
 struct host {
@@ -83,19 +87,27 @@ static const struct weir_table table = {
     .fail = fail,
 };
 
-typedef void rows_use(void *arg, const char *rows, size_t size);
+typedef void bytes_use(void *arg, const char *data, size_t size);
 
-static void count_block(struct host *host, const char *data, size_t size,
-                        rows_use *use, void *arg)
+struct counter {
+    struct host *host;
+    bytes_use *use; /* of the rows */
+    void *arg;
+};
+
+static void count_block(void *arg, const char *data, size_t size)
 {
+    struct counter *counter = arg;
+    struct host *host = counter->host;
+
     host->input = (weir_bytes){ data, size };
     if (text_words_run(&host->call) != 0)
         exit(3);
-    use(arg, host->out, host->size);
+    counter->use(counter->arg, host->out, host->size);
 }
 
 /* Blocks of 1 MiB, each cut behind its last newline. */
-static void count_file(struct host *host, int fd, rows_use *use, void *arg)
+static void cut_file(int fd, bytes_use *use, void *arg)
 {
     static char block[2 * BLOCK];
     size_t kept = 0;
@@ -114,7 +126,7 @@ static void count_file(struct host *host, int fd, rows_use *use, void *arg)
             cut--;
         if (cut == 0)
             cut = size;
-        count_block(host, block, cut, use, arg);
+        use(arg, block, cut);
         kept = size - cut;
         memmove(block, block + cut, kept);
         if (got == 0)
@@ -184,29 +196,83 @@ static void sum_stdin(struct text_table *sums)
     free(line);
 }
 
+static void cut_files(char **paths, bytes_use *use, void *arg)
+{
+    for (; *paths != NULL; paths++) {
+        int fd = open(*paths, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+            exit(2);
+        cut_file(fd, use, arg);
+        close(fd);
+    }
+}
+
+static void put_bytes(void *arg, const char *data, size_t size)
+{
+    channel_put(arg, data, size);
+}
+
+static void count_blocks(struct host *host, struct channel *blocks,
+                         struct channel *rows)
+{
+    struct counter counter = { host, put_bytes, rows };
+    char *block = malloc(blocks->room);
+    size_t size;
+
+    while (block != NULL && channel_get(blocks, block, &size))
+        count_block(&counter, block, size);
+    channel_end(rows);
+    _exit(block == NULL);
+}
+
+static void count_by_ring(struct host *host, size_t workers, char **paths,
+                          struct text_table *sums)
+{
+    struct channel *blocks = channel_new(2 * BLOCK, BLOCKS, 1);
+    struct channel *rows = channel_new(2 * BLOCK, RESULTS, (int)workers);
+    char *some = malloc(rows->room);
+    int status, failed = some == NULL;
+    size_t size;
+
+    for (size_t i = 0; i < workers; i++)
+        if (fork() == 0)
+            count_blocks(host, blocks, rows);
+    if (fork() == 0) {
+        cut_files(paths, put_bytes, blocks);
+        channel_end(blocks);
+        _exit(0);
+    }
+    while (!failed && channel_get(rows, some, &size))
+        add_rows(sums, some, size);
+    while (wait(&status) > 0)
+        failed |= status;
+    free(some);
+    if (failed)
+        exit(3);
+}
+
 int main(int argc, char **argv)
 {
     struct host host = { .call.table = &table };
     struct text_table sums;
+    struct counter to_sums = { &host, add_rows, &sums };
 
     text_table_init(&sums);
     if (text_words_open(&host.call) != 0)
         return 3;
     if (argc == 2 && strcmp(argv[1], "--rows") == 0) {
-        count_file(&host, STDIN_FILENO, print_rows, NULL);
+        cut_file(STDIN_FILENO, count_block,
+                 &(struct counter){ &host, print_rows, NULL });
     } else if (argc == 3 && strcmp(argv[1], "--sum") == 0) {
         sum_stdin(&sums);
         print_top(&sums, strtoul(argv[2], NULL, 10));
     } else if (argc > 3 && strcmp(argv[1], "--top") == 0) {
-        for (int i = 3; i < argc; i++) {
-            int fd = open(argv[i], O_RDONLY | O_CLOEXEC);
-
-            if (fd < 0)
-                return 2;
-            count_file(&host, fd, add_rows, &sums);
-            close(fd);
-        }
+        cut_files(argv + 3, count_block, &to_sums);
         print_top(&sums, strtoul(argv[2], NULL, 10));
+    } else if (argc > 4 && strcmp(argv[1], "--ring") == 0) {
+        count_by_ring(&host, bench_number(argv[2]), argv + 4, &sums);
+        print_top(&sums, strtoul(argv[3], NULL, 10));
     } else {
         return 2;
     }

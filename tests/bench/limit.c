@@ -5,10 +5,15 @@
  *
  *   spin-call                  64 bytes there and back, both sides spinning
  *   futex-call                 the same, both sides asleep, 2 ms after the last
- *   pipe-call, packet-call     the same by pipes, by a SEQPACKET socket
+ *   pipe-call [SIZE]           64 bytes, or SIZE, there and back by pipes
+ *   packet-call                the same by a SEQPACKET socket
  *   ring SIZE BATCH SLOTS      one producer, one consumer, a ring in shared
  *                              memory; from 64 KiB on written and read in place
  *   robust SIZE N BATCH        N put, N get: a ring under a robust mutex
+ *   chain SIZE STAGES BATCH    the same ring N times: one puts, each of STAGES
+ *                              hands on by copy, one gets
+ *   fill SLOTS                 64 bytes: a bare ring filled, then emptied, by
+ *                              one process
  *   pipe, packet, mq SIZE N    N write, N read: items of SIZE
  *   copy SIZE                  memcpy, within the cache
  *   start                      fork two, one call by pipe, all ended
@@ -130,36 +135,63 @@ static void row_futex_call(void)
     kill(pid, SIGKILL);
 }
 
-static void row_fd_call(int ask[2], int answer[2])
+static int write_all(int fd, const char *bytes, size_t size)
 {
-    pid_t pid = child_of();
-    char bytes[LINE] = { 0 };
+    while (size > 0) {
+        ssize_t put = write(fd, bytes, size);
+
+        if (put <= 0)
+            return 0;
+        bytes += put;
+        size -= (size_t)put;
+    }
+    return 1;
+}
+
+static int read_all(int fd, char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t got = read(fd, bytes, size);
+
+        if (got <= 0)
+            return 0;
+        bytes += got;
+        size -= (size_t)got;
+    }
+    return 1;
+}
+
+static void row_fd_call(int ask[2], int answer[2], size_t size)
+{
+    char *bytes = calloc(1, size);
     uint64_t turns = 0;
     int64_t started, end;
+    pid_t pid = child_of();
 
     if (pid == 0)
-        while (read(ask[0], bytes, LINE) > 0 &&
-               write(answer[1], bytes, LINE) > 0)
+        while (read_all(ask[0], bytes, size) &&
+               write_all(answer[1], bytes, size))
             ;
     started = now_ns();
     end = started + bench_ns();
     do {
-        if (write(ask[1], bytes, LINE) != LINE ||
-            read(answer[0], bytes, LINE) != LINE)
+        if (!write_all(ask[1], bytes, size) ||
+            !read_all(answer[0], bytes, size))
             bench_die("call", strerror(errno));
         turns++;
     } while (turns % LOOK_EVERY != 0 || now_ns() < end);
     bench_print(now_ns() - started, turns);
     kill(pid, SIGKILL);
+    free(bytes);
 }
 
-static void row_pipe_call(void)
+static void row_pipe_call(size_t size)
 {
     int ask[2], answer[2];
 
     if (pipe(ask) < 0 || pipe(answer) < 0)
         bench_die("pipe", strerror(errno));
-    row_fd_call(ask, answer);
+    row_fd_call(ask, answer, size > 0 ? size : LINE);
 }
 
 static void row_packet_call(void)
@@ -168,7 +200,8 @@ static void row_packet_call(void)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
         bench_die("socketpair", strerror(errno));
-    row_fd_call((int[2]){ pair[1], pair[0] }, (int[2]){ pair[0], pair[1] });
+    row_fd_call((int[2]){ pair[1], pair[0] }, (int[2]){ pair[0], pair[1] },
+                LINE);
 }
 
 /* -------------------------------------------- a ring for two, no lock ---- */
@@ -284,6 +317,46 @@ static struct robust *robust_new(size_t size)
     return ring;
 }
 
+static void give_robust(struct robust *ring, size_t size, size_t count,
+                        const char *from)
+{
+    pthread_mutex_lock(&ring->lock);
+    while (ring->tail + count - ring->head > ROBUST_SLOTS)
+        pthread_cond_wait(&ring->freed, &ring->lock);
+    for (size_t i = 0; i < count; i++, ring->tail++)
+        memcpy(ring->bytes + ring->tail % ROBUST_SLOTS * size, from + i * size,
+               size);
+    pthread_mutex_unlock(&ring->lock);
+    pthread_cond_signal(&ring->filled);
+}
+
+/* At most @batch of them; 0 at the end. */
+static size_t take_robust(struct robust *ring, size_t size, size_t batch,
+                          char *to)
+{
+    size_t count;
+
+    pthread_mutex_lock(&ring->lock);
+    while (ring->head == ring->tail && !ring->over)
+        pthread_cond_wait(&ring->filled, &ring->lock);
+    count = ring->tail - ring->head;
+    count = count < batch ? count : batch;
+    for (size_t i = 0; i < count; i++, ring->head++)
+        memcpy(to + i * size, ring->bytes + ring->head % ROBUST_SLOTS * size,
+               size);
+    pthread_mutex_unlock(&ring->lock);
+    pthread_cond_signal(&ring->freed);
+    return count;
+}
+
+static void end_robust(struct robust *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->over = 1;
+    pthread_mutex_unlock(&ring->lock);
+    pthread_cond_broadcast(&ring->filled);
+}
+
 static void produce_robust(struct robust *ring, size_t size, size_t batch,
                            const char *from)
 {
@@ -291,13 +364,7 @@ static void produce_robust(struct robust *ring, size_t size, size_t batch,
     uint64_t turns = 0;
 
     do {
-        pthread_mutex_lock(&ring->lock);
-        while (ring->tail + batch - ring->head > ROBUST_SLOTS)
-            pthread_cond_wait(&ring->freed, &ring->lock);
-        for (size_t i = 0; i < batch; i++, ring->tail++)
-            memcpy(ring->bytes + ring->tail % ROBUST_SLOTS * size, from, size);
-        pthread_mutex_unlock(&ring->lock);
-        pthread_cond_signal(&ring->filled);
+        give_robust(ring, size, batch, from);
         turns++;
     } while (turns % LOOK_EVERY != 0 || now_ns() < until);
 }
@@ -306,24 +373,73 @@ static uint64_t consume_robust(struct robust *ring, size_t size, size_t batch,
                                char *to)
 {
     uint64_t items = 0;
+    size_t count;
 
-    for (;;) {
-        size_t most;
+    while ((count = take_robust(ring, size, batch, to)) > 0)
+        items += count;
+    return items;
+}
 
-        pthread_mutex_lock(&ring->lock);
-        while (ring->head == ring->tail && !ring->over)
-            pthread_cond_wait(&ring->filled, &ring->lock);
-        most = ring->tail - ring->head;
-        most = most < batch ? most : batch;
-        for (size_t i = 0; i < most; i++, ring->head++)
-            memcpy(to + i * size,
-                   ring->bytes + ring->head % ROBUST_SLOTS * size, size);
-        pthread_mutex_unlock(&ring->lock);
-        pthread_cond_signal(&ring->freed);
-        if (most == 0)
-            return items;
-        items += most;
+static void pass_robust(struct robust *from, struct robust *to, size_t size,
+                        size_t batch)
+{
+    char *bytes = malloc(size * batch);
+    size_t count;
+
+    while (bytes != NULL && (count = take_robust(from, size, batch, bytes)) > 0)
+        give_robust(to, size, count, bytes);
+    end_robust(to);
+    _exit(bytes == NULL);
+}
+
+static void row_chain(size_t size, size_t stages, size_t batch)
+{
+    char *bytes = calloc(batch, size);
+    struct robust *first = robust_new(size), *last = first;
+    uint64_t items;
+    int64_t started;
+
+    for (size_t i = 0; i < stages; i++) {
+        struct robust *next = robust_new(size);
+
+        if (child_of() == 0)
+            pass_robust(last, next, size, batch);
+        last = next;
     }
+    started = now_ns();
+    atomic_store(&shared->until, started + bench_ns());
+    if (child_of() == 0) {
+        produce_robust(first, size, batch, bytes);
+        end_robust(first);
+        _exit(0);
+    }
+    items = consume_robust(last, size, batch, bytes);
+    bench_print(now_ns() - started, items);
+    while (wait(NULL) > 0)
+        ;
+    free(bytes);
+}
+
+/* What the caches cost: all slots written, then all read. */
+static void row_fill(size_t slots)
+{
+    char item[LINE] = { 0 }, *bytes = bench_shared(slots * LINE);
+    int64_t started, end;
+    uint64_t items = 0;
+
+    memset(bytes, 0, slots * LINE);
+    started = now_ns();
+    end = started + bench_ns();
+    do {
+        for (size_t i = 0; i < slots; i++)
+            memcpy(bytes + i * LINE, item, LINE);
+        for (size_t i = 0; i < slots; i++) {
+            memcpy(item, bytes + i * LINE, LINE);
+            bench_use((uint64_t)item[0]);
+        }
+        items += slots;
+    } while (now_ns() < end);
+    bench_print(now_ns() - started, items);
 }
 
 /* ------------------------------------- N processes put, N others get ---- */
@@ -395,10 +511,7 @@ static void run_side(const struct way *way, int producer)
 static void end_way(const struct way *way, size_t each)
 {
     if (way->ring != NULL) {
-        pthread_mutex_lock(&way->ring->lock);
-        way->ring->over = 1;
-        pthread_mutex_unlock(&way->ring->lock);
-        pthread_cond_broadcast(&way->ring->filled);
+        end_robust(way->ring);
     } else if (way->mq != (mqd_t)-1) {
         for (size_t i = 0; i < each; i++)
             mq_send(way->mq, "", 0, 0);
@@ -528,7 +641,7 @@ int main(int argc, char **argv)
     else if (strcmp(row, "futex-call") == 0)
         row_futex_call();
     else if (strcmp(row, "pipe-call") == 0)
-        row_pipe_call();
+        row_pipe_call(args[0]);
     else if (strcmp(row, "packet-call") == 0)
         row_packet_call();
     else if (strcmp(row, "ring") == 0)
@@ -541,6 +654,10 @@ int main(int argc, char **argv)
                                 .out = -1,
                                 .mq = (mqd_t)-1 },
                  args[1]);
+    else if (strcmp(row, "chain") == 0)
+        row_chain(args[0], args[1], args[2]);
+    else if (strcmp(row, "fill") == 0)
+        row_fill(args[0]);
     else if (strcmp(row, "pipe") == 0)
         row_fds(args[0], args[1], 0);
     else if (strcmp(row, "packet") == 0)

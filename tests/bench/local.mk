@@ -1,19 +1,25 @@
 # tests/bench: what `make bench` runs: BENCHES +=; programs that a benchmark
 # needs: BENCH_NEEDS +=. Nothing here is run by `make check`.
 bench_programs = %D%/count %D%/with-weir %D%/limit %D%/scan
+if HAVE_ZSTD
+bench_programs += %D%/tree
+endif
+if HAVE_GEARMAN
+bench_programs += %D%/with-gearman
+endif
 if HAVE_ZEROMQ
 bench_programs += %D%/with-zeromq
 endif
 EXTRA_PROGRAMS += $(bench_programs)
 BENCH_NEEDS = $(bench_programs)
-BENCHES += %D%/suite.sh %D%/top-words.sh
-EXTRA_DIST += %D%/suite.sh %D%/rows.sh %D%/top-words.sh %D%/count.py \
+BENCHES += %D%/suite.sh
+EXTRA_DIST += %D%/suite.sh %D%/rows.sh %D%/common.sh %D%/count.py \
 	%D%/with-python.py
 CLEANFILES += $(bench_programs)
 
 # The word counter alone, without the rest of its plugin.
 %C%_count_SOURCES = \
-	%D%/count.c \
+	%D%/count.c %D%/channel.h %D%/bench.h \
 	plugins/text/table.c plugins/text/table.h \
 	plugins/text/words.c plugins/text/letters.h plugins/text/text.h
 %C%_count_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/plugins/text
@@ -26,3 +32,9 @@ CLEANFILES += $(bench_programs)
 %C%_with_zeromq_SOURCES = %D%/with-zeromq.c %D%/bench.h
 %C%_with_zeromq_CPPFLAGS = $(AM_CPPFLAGS) $(ZEROMQ_CFLAGS)
 %C%_with_zeromq_LDADD = $(ZEROMQ_LIBS)
+%C%_with_gearman_SOURCES = %D%/with-gearman.c %D%/bench.h
+%C%_with_gearman_CPPFLAGS = $(AM_CPPFLAGS) $(GEARMAN_CFLAGS)
+%C%_with_gearman_LDADD = $(GEARMAN_LIBS)
+%C%_tree_SOURCES = %D%/tree.c %D%/channel.h %D%/bench.h
+%C%_tree_CPPFLAGS = $(AM_CPPFLAGS) $(ZSTD_CFLAGS)
+%C%_tree_LDADD = $(ZSTD_LIBS)

@@ -6,14 +6,18 @@
  *   call-asleep                the same, 2 ms after the last one
  *   async WORKERS              no-op calls by apply_async
  *   map WORKERS                no-op calls by map
- *   queue SIZE N BATCH [MIB]   N processes put, N others get; BATCH at once;
+ *   queue SIZE N BATCH [MIB [CAPACITY]]
+ *                              N processes put, N others get; BATCH at once;
  *                              from 64 KiB on written and read in place; byte
- *                              bound in MiB (8)
+ *                              bound in MiB (8), capacity in items (1,024)
+ *   fill CAPACITY              64 bytes: a queue filled, then emptied, by one
+ *                              process
  *   pingpong SIZE              an item there and one back, by two queues
  *   start                      context, pool of two, one call, all ended
  *   idle WORKERS               bytes (Pss) of a worker that waits
- *   recovery PERCENTILE        ns from a holder's death to the lease of its
- * item
+ *   rest WORKERS               says "ready" when they are idle, with the pids
+ * of the workers, and rests until its input ends recovery PERCENTILE        ns
+ * from a holder's death to the lease of its item
  */
 #include <dirent.h>
 #include <signal.h>
@@ -306,18 +310,22 @@ static void join(weir_process *process)
     weir_process_free(&process);
 }
 
-static weir_queue *open_queue(weir_context *context, size_t mebibytes)
+static weir_queue *open_queue(weir_context *context, size_t mebibytes,
+                              size_t capacity)
 {
     weir_queue_options options = WEIR_QUEUE_OPTIONS;
     weir_queue *queue;
     weir_error err;
 
+    if (capacity > 0)
+        options.capacity = (uint32_t)capacity;
     options.bytes = (uint64_t)(mebibytes > 0 ? mebibytes : 8) << 20;
     must(weir_queue_new(context, &options, &queue, &err), &err);
     return queue;
 }
 
-static void row_queue(size_t size, size_t each, size_t batch, size_t mebibytes)
+static void row_queue(size_t size, size_t each, size_t batch, size_t mebibytes,
+                      size_t capacity)
 {
     weir_process *producers[PROCESSES_MOST], *consumers[PROCESSES_MOST];
     weir_context *context;
@@ -328,7 +336,7 @@ static void row_queue(size_t size, size_t each, size_t batch, size_t mebibytes)
         bench_die("queue", "out of range");
     setup = (struct setup){ .size = size, .batch = batch };
     context = open_context();
-    queue = open_queue(context, mebibytes);
+    queue = open_queue(context, mebibytes, capacity);
     for (size_t i = 0; i < each; i++) {
         consumers[i] = start(context, consumer, &queue, 1);
         producers[i] = start(context, producer, &queue, 1);
@@ -344,6 +352,33 @@ static void row_queue(size_t size, size_t each, size_t batch, size_t mebibytes)
         join(consumers[i]);
     bench_print(atomic_load(&shared->last) - started,
                 atomic_load(&shared->items));
+    weir_queue_free(&queue);
+    weir_context_close(&context);
+}
+
+static void row_fill(size_t capacity)
+{
+    weir_context *context = open_context();
+    weir_queue *queue = open_queue(context, capacity / 8192 + 8, capacity);
+    char bytes[64] = { 0 };
+    int64_t started = 0, end = 0;
+    uint64_t items = 0;
+    size_t size;
+
+    /* The first turn touches its memory. */
+    for (uint64_t turns = 0; turns < 2 || now_ns() < end; turns++) {
+        if (turns == 1) {
+            started = now_ns();
+            end = started + bench_ns();
+            items = 0;
+        }
+        for (size_t i = 0; i < capacity; i++)
+            must(weir_queue_put(queue, bytes, sizeof bytes, 0), NULL);
+        for (size_t i = 0; i < capacity; i++)
+            must(weir_queue_get(queue, bytes, sizeof bytes, &size, 0), NULL);
+        items += capacity;
+    }
+    bench_print(now_ns() - started, items);
     weir_queue_free(&queue);
     weir_context_close(&context);
 }
@@ -374,8 +409,8 @@ static void row_pingpong(size_t size)
 
     setup.size = size;
     context = open_context();
-    queues[0] = open_queue(context, 0);
-    queues[1] = open_queue(context, 0);
+    queues[0] = open_queue(context, 0, 0);
+    queues[1] = open_queue(context, 0, 0);
     process = start(context, mirror, queues, 2);
     started = now_ns();
     end = started + bench_ns();
@@ -432,8 +467,8 @@ static uint64_t pss_of(long pid)
     return (uint64_t)kilobytes << 10;
 }
 
-/* Adds the processes below @pid that have no child themselves. */
-static void add_leaves(long pid, uint64_t *bytes, unsigned *count)
+/* Each process below @pid that has no child itself. */
+static void each_leaf(long pid, void (*use)(long pid, void *arg), void *arg)
 {
     char path[64];
     unsigned below = 0;
@@ -443,29 +478,68 @@ static void add_leaves(long pid, uint64_t *bytes, unsigned *count)
     snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
     file = fopen(path, "re");
     while (file != NULL && fscanf(file, "%ld", &child) == 1) {
-        add_leaves(child, bytes, count);
+        each_leaf(child, use, arg);
         below++;
     }
     if (file != NULL)
         fclose(file);
-    if (below == 0) {
-        *bytes += pss_of(pid);
-        (*count)++;
-    }
+    if (below == 0)
+        use(pid, arg);
+}
+
+struct memory {
+    uint64_t bytes;
+    unsigned processes;
+};
+
+static void add_memory(long pid, void *arg)
+{
+    struct memory *memory = arg;
+
+    memory->bytes += pss_of(pid);
+    memory->processes++;
+}
+
+/* A pool whose workers have each done something, and rest. */
+static weir_pool *open_resting_pool(weir_context *context, size_t workers)
+{
+    weir_pool *pool = open_pool(context, workers);
+
+    for (size_t i = 0; i < workers * 4; i++)
+        call_once(pool);
+    bench_pause(200000000);
+    return pool;
 }
 
 static void row_idle(size_t workers)
 {
     weir_context *context = open_context();
-    weir_pool *pool = open_pool(context, workers);
-    uint64_t bytes = 0;
-    unsigned count = 0;
+    weir_pool *pool = open_resting_pool(context, workers);
+    struct memory memory = { 0 };
 
-    for (size_t i = 0; i < workers * 4; i++)
-        call_once(pool);
-    bench_pause(200000000);
-    add_leaves(getpid(), &bytes, &count);
-    bench_print((int64_t)bytes, count);
+    each_leaf(getpid(), add_memory, &memory);
+    bench_print((int64_t)memory.bytes, memory.processes);
+    end_pool(pool);
+    weir_context_close(&context);
+}
+
+static void print_pid(long pid, void *arg)
+{
+    (void)arg;
+    printf(" %ld", pid);
+}
+
+static void row_rest(size_t workers)
+{
+    weir_context *context = open_context();
+    weir_pool *pool = open_resting_pool(context, workers);
+
+    printf("ready");
+    each_leaf(getpid(), print_pid, NULL);
+    printf("\n");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
     end_pool(pool);
     weir_context_close(&context);
 }
@@ -495,7 +569,8 @@ static void row_recovery(double percentile)
     int64_t *times = calloc(DEATHS_MOST, sizeof *times);
     int64_t end = now_ns() + 4 * bench_ns();
     weir_context *context = open_context();
-    weir_queue *queues[2] = { open_queue(context, 0), open_queue(context, 0) };
+    weir_queue *queues[2] = { open_queue(context, 0, 0),
+                              open_queue(context, 0, 0) };
     size_t deaths = 0, size;
     char word[8];
 
@@ -527,9 +602,9 @@ static void row_recovery(double percentile)
 int main(int argc, char **argv)
 {
     const char *row = argc > 1 ? argv[1] : "";
-    const char *args[4] = { NULL };
+    const char *args[5] = { NULL };
 
-    for (int i = 0; i < 4 && i + 2 < argc; i++)
+    for (int i = 0; i < 5 && i + 2 < argc; i++)
         args[i] = argv[i + 2];
     shared = bench_shared(sizeof *shared);
     if (strcmp(row, "call") == 0)
@@ -542,13 +617,18 @@ int main(int argc, char **argv)
         row_map(bench_number(args[0]));
     else if (strcmp(row, "queue") == 0)
         row_queue(bench_number(args[0]), bench_number(args[1]),
-                  bench_number(args[2]), bench_number(args[3]));
+                  bench_number(args[2]), bench_number(args[3]),
+                  bench_number(args[4]));
+    else if (strcmp(row, "fill") == 0)
+        row_fill(bench_number(args[0]));
     else if (strcmp(row, "pingpong") == 0)
         row_pingpong(bench_number(args[0]));
     else if (strcmp(row, "start") == 0)
         row_start();
     else if (strcmp(row, "idle") == 0)
         row_idle(bench_number(args[0]));
+    else if (strcmp(row, "rest") == 0)
+        row_rest(bench_number(args[0]));
     else if (strcmp(row, "recovery") == 0)
         row_recovery(args[0] != NULL ? atof(args[0]) : 50);
     else
