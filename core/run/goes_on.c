@@ -3,9 +3,18 @@
  * goes_on.c - a run that begins where another was: items into their queues,
  * books, states, files. Runs in the supervisor, before anybody else is there.
  *
- * Looked at first, all of it; then done. Cutting a file to its length, changing
- * a name that a commit had promised: both may be done again, should this die
- * and be started once more.
+ * Looked at first, all of it; then done. What is true if the process dies
+ *
+ *   while it puts back  files are cut to their lengths, and names changed that
+ *                       a commit had promised: both may be done again, and the
+ *                       last checkpoint still says so
+ *   behind it           segment and states were this process's own, and nobody
+ *                       else has begun
+ *   in the journal's    the facts are those of now, the checkpoint that of
+ *                       before; or the first of this run, which has the same
+ *                       items and lengths. Then the notes of files go: each of
+ *                       them is in that checkpoint, so found twice it counts
+ *                       once. Only now workers begin (recorder.c)
  */
 #include "config.h"
 
@@ -177,8 +186,11 @@ static int restore_files(struct supervisor *sup, weir_error *err)
         code = reopen_output(sup, err);
     if (code == 0)
         code = redo_names(from, err);
-    for (size_t i = 0; i < from->sinks.count && code == 0; i++)
+    WEIR_POINT("resume.names");
+    for (size_t i = 0; i < from->sinks.count && code == 0; i++) {
         code = cut_sink(&from->sinks.at[i], err);
+        WEIR_POINT("resume.cut");
+    }
     return code;
 }
 
@@ -239,5 +251,6 @@ int journal_restore(struct supervisor *sup, weir_error *err)
         code = restore_states(sup, err);
     if (code == 0)
         begin_ends(sup);
+    WEIR_POINT("resume.restored");
     return code;
 }

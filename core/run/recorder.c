@@ -262,9 +262,11 @@ static int begin(struct recorder *it)
     const struct run_journal *journal = it->place->journal;
     int code = open_store(it);
 
+    WEIR_POINT("journal.open");
     if (code < 0)
         return code;
     code = checkpoint(it, journal->from == NULL ? "start" : "resume", true);
+    WEIR_POINT("journal.begun");
     /* Notes of files that this checkpoint has. */
     if (code == 1 && journal->from != NULL &&
         ftruncate(journal->folder->lock, 0) < 0)

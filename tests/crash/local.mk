@@ -63,6 +63,7 @@ crash_scripts = \
 	%D%/run-kept.sh \
 	%D%/run-named.sh \
 	%D%/run-rename.sh \
+	%D%/run-resume.sh \
 	%D%/run-stopped.sh \
 	%D%/run-words.sh \
 	%D%/torture.sh
