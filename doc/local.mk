@@ -53,6 +53,7 @@ dist_doc_DATA += \
 	%D%/jobs.md \
 	%D%/library.md \
 	%D%/operating.md \
+	%D%/performance.md \
 	%D%/plugins.md \
 	%D%/tutorial.md
 # For bash, which looks for a file with the command's name.

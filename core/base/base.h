@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/processors.h"
 #include "base/stat.h"
 #include "base/text.h"
 #include "base/vec.h"

@@ -13,6 +13,7 @@ libweir_internal_la_SOURCES += \
 	%D%/log.c %D%/log.h \
 	%D%/map.c %D%/map.h \
 	%D%/number.c \
+	%D%/processors.c %D%/processors.h \
 	%D%/stat.c %D%/stat.h \
 	%D%/text.c %D%/text.h \
 	%D%/unit.c \

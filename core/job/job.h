@@ -207,10 +207,6 @@ void job_free(struct job **job);
 /* Before job_free, when nothing of the tasks runs any more; NULL-safe. */
 void job_bound_free(struct job_bound **bound);
 
-/* Processors that this process may use: affinity and cgroup quota counted, at
- * least 1. (core/process/processors.c) */
-unsigned processors_usable(void);
-
 /* The first queue that others have by a name; NULL: there is none. */
 const struct job_queue *job_known(const struct job *job);
 

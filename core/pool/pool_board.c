@@ -121,13 +121,12 @@ void seat_leave(const struct board *board, uint32_t seat, uint32_t generation)
 void seat_await(const struct board *board, uint32_t seat, uint32_t generation)
 {
     struct seat *at = &board->seat[seat];
-    uint32_t spin = 0;
 
     for (;;) {
         park_announce(&at->park);
         if (!seat_is(board, seat, generation, SEAT_WAIT))
             break;
-        park_sleep(&at->park, FOREVER, &spin);
+        park_sleep(&at->park, FOREVER, NULL);
     }
     park_clear(&at->park);
 }

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "process/handle.h"
-#include "process/processors.h"
 
 static int64_t ns_of(const struct timeval *time)
 {

@@ -16,6 +16,5 @@ libweir_internal_la_SOURCES += \
 	%D%/owner.c \
 	%D%/parcel.c %D%/parcel.h \
 	%D%/process.c %D%/process.h \
-	%D%/processors.c %D%/processors.h \
 	%D%/serve.c %D%/serve.h \
 	%D%/terminal.c %D%/terminal.h

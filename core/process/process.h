@@ -12,6 +12,5 @@
 #include "process/fork.h"
 #include "process/helper.h"
 #include "process/nursery.h"
-#include "process/processors.h"
 
 #endif

@@ -56,12 +56,14 @@ struct member {
     bool open;                    /* TXN is OPEN */
     struct book *next;            /* the book of the next commit, or NULL */
     uint32_t sequence;            /* of TXN: of the last commit */
-    unsigned rotate; /* which of several queues is looked at first */
-    uint32_t spin;
-    unsigned ordered; /* queue + 1 that it keeps the order of; 0: none */
-    uint64_t first;   /* ticket it has that is the first; 0: not known */
-    bool listed;      /* some queue may have this member among its sleepers */
-    int sink_fd;      /* the file of the last append, and its entry */
+    unsigned rotate;       /* which of several queues is looked at first */
+    struct spin spin;      /* for an item, of one queue */
+    struct spin park_spin; /* for all else */
+    bool spinning;         /* that queue's `spinner` is this member */
+    unsigned ordered;      /* queue + 1 that it keeps the order of; 0: none */
+    uint64_t first;        /* ticket it has that is the first; 0: not known */
+    bool listed; /* some queue may have this member among its sleepers */
+    int sink_fd; /* the file of the last append, and its entry */
     unsigned sink;
 };
 
@@ -182,6 +184,10 @@ struct wakes {
 };
 void sleeper_add(struct queue *queue, enum side side, unsigned member);
 void sleeper_remove(struct queue *queue, enum side side, unsigned member);
+/* The one consumer that waits awake. False: another does. End: not under the
+ * lock alone, but a test under the lock must follow. */
+bool spinner_begin(struct queue *queue, unsigned member);
+void spinner_end(struct queue *queue, unsigned member);
 /* Whether those of this side, none of the first two, have something to wake
  * for; @bytes: that a putter needs. */
 bool queue_is_reason(const struct queue *queue, enum side side, uint64_t bytes);
@@ -201,10 +207,11 @@ struct slot *held_slot(const struct member *member, uint64_t ref,
                        enum slot_state state);
 /* Counts a sign of life. */
 void member_turned(struct member *member);
-/* Waiting: announce, test under each queue's lock and set the bit there, sleep,
- * test again; at the end take it off all lists (NULL: of all queues). */
+/* Waiting: announce, test under each queue's lock and set the bit there, sleep
+ * (@spin: awake at first, when that pays), test again; at the end take it off
+ * all lists (NULL: of all queues). */
 void member_announce(struct member *member);
-int member_sleep(struct member *member, int64_t deadline_ns);
+int member_sleep(struct member *member, int64_t deadline_ns, bool spin);
 void member_unlist(struct member *member, const unsigned *queues,
                    unsigned count);
 

@@ -28,7 +28,7 @@
 #include "shm/shm.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x315765697253656d) /* changes with version */
-enum { SEGMENT_VERSION = 5, CACHE_LINE = 64 };
+enum { SEGMENT_VERSION = 6, CACHE_LINE = 64 };
 
 /* ------------------------------------------------------------- a slot ---- */
 
@@ -157,10 +157,12 @@ struct queue_head {
     uint64_t claim_bytes;
     uint32_t claim_first; /* it is the first of an ordered stage */
     struct list lists[LISTS];
-    _Atomic uint64_t next;   /* ticket: all before it are done */
-    uint32_t rotate[SIDES];  /* where the search for a sleeper goes on */
-    _Atomic uint32_t closed; /* truth: enum closed */
-    uint32_t overflow;       /* constant: enum weir_overflow */
+    _Atomic uint64_t next;    /* ticket: all before it are done */
+    uint32_t rotate[SIDES];   /* where the search for a sleeper goes on */
+    _Atomic uint32_t closed;  /* truth: enum closed */
+    uint32_t overflow;        /* constant: enum weir_overflow */
+    _Atomic uint32_t spinner; /* member + 1: the consumer that waits awake, or
+                               * 0; a hint, see wake.c */
 };
 
 /* NOW: who finds something ready drops it. Only ever raised. */

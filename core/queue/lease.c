@@ -148,14 +148,15 @@ void member_announce(struct member *member)
     member->listed = true;
 }
 
-int member_sleep(struct member *member, int64_t deadline_ns)
+int member_sleep(struct member *member, int64_t deadline_ns, bool spin)
 {
     if (segment_broken(member->segment))
         return WEIR_EBROKEN;
     if (member_canceled(member))
         return WEIR_ECANCELED;
     member_turned(member);
-    return park_sleep(&member->head->park, deadline_ns, &member->spin);
+    return park_sleep(&member->head->park, deadline_ns,
+                      spin ? &member->park_spin : NULL);
 }
 
 struct look {
@@ -180,6 +181,9 @@ static int look_at(struct member *member, struct look *look, unsigned number,
         return code;
     if (member->listed)
         sleeper_remove(queue, SIDE_CONSUMER, member->number);
+    if (member->spinning)
+        spinner_end(queue, member->number);
+    member->spinning = false;
     if (atomic_load(&queue->head->ready) != 0) {
         count = lease_batch(member, queue, look->most, look->share, items);
     } else if (queue_at_end(queue)) {
@@ -191,6 +195,8 @@ static int look_at(struct member *member, struct look *look, unsigned number,
         queue_choose_wakes(queue, &wakes);
     queue_unlock(queue);
     wakes_send(queue, &wakes);
+    if (count > 0 && look->count == 1)
+        member->listed = false; /* it stood in no other list */
     return count;
 }
 
@@ -211,6 +217,64 @@ static int look_around(struct member *member, struct look *look,
     return look->ended == look->count ? WEIR_ECLOSED : 0;
 }
 
+struct spot {
+    const struct member *member;
+    const struct queue_head *head;
+};
+
+static bool shows(const void *arg)
+{
+    const struct spot *spot = arg;
+
+    return atomic_load_explicit(&spot->head->ready, memory_order_relaxed) !=
+               0 ||
+           atomic_load_explicit(&spot->head->closed, memory_order_relaxed) !=
+               0 ||
+           member_canceled(spot->member);
+}
+
+/* Awake, at one queue, without its lock and unseen by who fills it: true when
+ * it is worth a look. A look follows in any case. */
+static bool spin_for_item(struct member *member, unsigned number,
+                          int64_t deadline_ns)
+{
+    struct queue *queue = segment_queue(member->segment, number);
+    struct spot spot = { .member = member };
+
+    if (!spin_pays(&member->spin) || !spinner_begin(queue, member->number))
+        return false;
+    spot.head = queue->head;
+    member->spinning = true;
+    return spin_until(&member->spin, deadline_ns, shows, &spot);
+}
+
+static int wait_for_items(struct member *member, struct look *look,
+                          int64_t deadline_ns, struct item *items)
+{
+    bool one = look->count == 1;
+    int code = 0;
+
+    if (one && spin_for_item(member, look->queues[0], deadline_ns))
+        code = look_around(member, look, items);
+    look->wait = true;
+    while (code == 0) {
+        member_announce(member);
+        code = look_around(member, look, items);
+        if (code == 0)
+            code = member_sleep(member, deadline_ns, !one);
+        if (code == 0)
+            continue;
+        if (code == WEIR_ETIMEDOUT) {
+            /* what came with the deadline is taken */
+            look->wait = false;
+            code = look_around(member, look, items);
+            code = code == 0 ? WEIR_ETIMEDOUT : code;
+        }
+    }
+    member_unlist(member, look->queues, look->count);
+    return code;
+}
+
 int turn_lease(struct member *member, const unsigned *queues,
                unsigned queue_count, unsigned most, unsigned share,
                int64_t deadline_ns, struct item *items)
@@ -218,6 +282,7 @@ int turn_lease(struct member *member, const unsigned *queues,
     struct look look = {
         .queues = queues, .count = queue_count, .most = most, .share = share
     };
+    int64_t begun;
     int code;
 
     if (queue_count == 0 || most == 0 || share == 0)
@@ -227,24 +292,14 @@ int turn_lease(struct member *member, const unsigned *queues,
     if (member_canceled(member))
         return WEIR_ECANCELED;
     code = look_around(member, &look, items);
-    if (code == 0 && deadline_ns == 0)
+    if (code != 0)
+        return code;
+    if (deadline_ns == 0)
         return WEIR_EEMPTY;
-    look.wait = true;
-    while (code == 0) {
-        member_announce(member);
-        code = look_around(member, &look, items);
-        if (code == 0)
-            code = member_sleep(member, deadline_ns);
-        if (code == 0)
-            continue;
-        if (code == WEIR_ETIMEDOUT) {
-            /* what came with the deadline is taken */
-            look.wait = false;
-            code = look_around(member, &look, items);
-            code = code == 0 ? WEIR_ETIMEDOUT : code;
-        }
-    }
-    member_unlist(member, queues, queue_count);
+    begun = clock_now();
+    code = wait_for_items(member, &look, deadline_ns, items);
+    if (queue_count == 1)
+        spin_waited(&member->spin, clock_now() - begun);
     return code;
 }
 

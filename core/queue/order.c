@@ -570,7 +570,7 @@ int turn_wait_first(struct member *member, const struct item *item,
         member_announce(member);
         code = look_for_turn(member, queue, item->ticket, true);
         if (code == 0)
-            code = member_sleep(member, deadline_ns);
+            code = member_sleep(member, deadline_ns, true);
     }
     member_unlist(member, &item->queue, 1);
     if (code < 0)

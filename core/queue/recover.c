@@ -43,6 +43,7 @@ static int clear_queue(struct queue *queue, unsigned number)
         return code;
     for (unsigned side = 0; side < SIDES; side++)
         sleeper_remove(queue, side, number);
+    spinner_end(queue, number);
     if (queue->head->claim == number + 1)
         queue->head->claim = 0;
     queue_unlock(queue);
@@ -243,6 +244,7 @@ static unsigned sweep_queue(struct queue *queue)
 
     for (unsigned side = 0; side < SIDES; side++)
         queue->head->waking[side] = 0;
+    atomic_store_explicit(&queue->head->spinner, 0, memory_order_relaxed);
     end_stale_claim(queue);
     queue_choose_wakes(queue, &wakes);
     queue_unlock(queue);

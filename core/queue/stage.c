@@ -403,7 +403,7 @@ static int claim_one(struct member *member, const struct room *room,
         code = look_for_room(member, room, true);
         if (code != WEIR_EFULL)
             break;
-        code = member_sleep(member, deadline_ns);
+        code = member_sleep(member, deadline_ns, true);
         if (code == 0)
             code = WEIR_EFULL;
         if (code == WEIR_ETIMEDOUT) {

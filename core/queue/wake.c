@@ -12,6 +12,13 @@
  * time, not n. Lost with a mark can be: the waker, between lock and send; the
  * woken one. Recovery of either wakes everybody, and a sweep does so once a
  * second, for those who are stopped and not dead.
+ *
+ * ONE CONSUMER MAY WAIT AWAKE, in `spinner`: the first item is his, so nobody
+ * is woken for that one. It looks at `ready` without the lock, and afterwards,
+ * whatever ended its spin, tests under the lock, where it is taken out of the
+ * word: either it sees the item, or whoever publishes one sees that nobody
+ * spins. Lost with the word can be just a wake: as with a mark, recovery clears
+ * it and wakes everybody; so does the sweep.
  */
 #include "config.h"
 
@@ -53,6 +60,33 @@ void sleeper_remove(struct queue *queue, enum side side, unsigned member)
         return;
     atomic_store(word, bits & ~bit_of(member));
     head->sleeping[side]--;
+}
+
+bool spinner_begin(struct queue *queue, unsigned member)
+{
+    uint32_t nobody = 0;
+
+    if (!atomic_compare_exchange_strong(&queue->head->spinner, &nobody,
+                                        member + 1))
+        return false;
+    WEIR_POINT("queue.spin.begun");
+    return true;
+}
+
+void spinner_end(struct queue *queue, unsigned member)
+{
+    uint32_t own = member + 1; /* the sweep may have given it away */
+
+    atomic_compare_exchange_strong(&queue->head->spinner, &own, 0);
+}
+
+/* So many of those that are ready are taken without a wake. */
+static uint32_t taken_awake(const struct queue *queue)
+{
+    return atomic_load_explicit(&queue->head->spinner, memory_order_relaxed) !=
+                   0
+               ? 1
+               : 0;
 }
 
 /* The next sleeper behind the last one woken; UINT32_MAX: none. */
@@ -169,7 +203,8 @@ void queue_choose_wakes(struct queue *queue, struct wakes *wakes)
         if (queue_at_end(queue))
             wakes->all |= 1U << SIDE_CONSUMER;
         else if (head->waking[SIDE_CONSUMER] == 0 &&
-                 atomic_load_explicit(&head->ready, memory_order_relaxed) != 0)
+                 atomic_load_explicit(&head->ready, memory_order_relaxed) >
+                     taken_awake(queue))
             choose(queue, SIDE_CONSUMER, next_sleeper(queue, SIDE_CONSUMER),
                    wakes);
     }
@@ -240,6 +275,7 @@ int queue_wake_all(struct queue *queue)
         return code;
     for (unsigned side = 0; side < SIDES; side++)
         queue->head->waking[side] = 0;
+    atomic_store_explicit(&queue->head->spinner, 0, memory_order_relaxed);
     queue_unlock(queue);
     for (unsigned side = 0; side < SIDES; side++)
         wake_sleepers(queue, side, true, UINT64_MAX);

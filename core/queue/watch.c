@@ -50,7 +50,7 @@ int turn_wait_idle(struct member *member, unsigned number, int64_t deadline_ns)
         member_announce(member);
         code = look_idle(member, queue, true);
         if (code == 0)
-            code = member_sleep(member, deadline_ns);
+            code = member_sleep(member, deadline_ns, true);
         if (code == WEIR_ETIMEDOUT) {
             code = look_idle(member, queue, false);
             code = code == 0 ? WEIR_ETIMEDOUT : code;

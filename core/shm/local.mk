@@ -8,5 +8,6 @@ libweir_internal_la_SOURCES += \
 	%D%/mutex.c \
 	%D%/place.c %D%/place.h \
 	%D%/shm.h \
+	%D%/spin.c %D%/spin.h \
 	%D%/store.c %D%/store.h \
 	%D%/wait.c %D%/wait.h

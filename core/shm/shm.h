@@ -10,6 +10,7 @@
 #include "shm/lock.h"
 #include "shm/memory.h"
 #include "shm/place.h"
+#include "shm/spin.h"
 #include "shm/store.h"
 #include "shm/wait.h"
 

@@ -10,12 +10,6 @@
 #include "base/base.h"
 #include "shm/wait.h"
 
-/* A sleep and a wake cost some tens of microseconds; more rounds than this
- * never pay, and with more runnable processes than processors none do: each
- * spin that ends without a token halves the budget, each that is rewarded
- * doubles it. */
-enum { SPIN_MOST = 1024, SPIN_LEAST = 16 };
-
 /* Never FUTEX_PRIVATE_FLAG: on shared memory such a wake reaches nobody. */
 static long futex(_Atomic uint32_t *word, int op, uint32_t value,
                   const struct timespec *until)
@@ -43,29 +37,22 @@ void park_clear(_Atomic uint32_t *park)
     atomic_store(park, PARK_NONE);
 }
 
-static bool spin_for_token(_Atomic uint32_t *park, uint32_t *spin)
+static bool has_token(const void *arg)
 {
-    if (*spin < SPIN_LEAST)
-        *spin = SPIN_LEAST;
-    for (uint32_t i = 0; i < *spin; i++) {
-        if (atomic_load_explicit(park, memory_order_acquire) == PARK_TOKEN) {
-            *spin = *spin < SPIN_MOST / 2 ? *spin * 2 : SPIN_MOST;
-            return true;
-        }
-#if defined __x86_64__ || defined __i386__
-        __builtin_ia32_pause();
-#endif
-    }
-    *spin /= 2;
-    return false;
+    const _Atomic uint32_t *park = arg;
+
+    return atomic_load_explicit(park, memory_order_acquire) == PARK_TOKEN;
 }
 
-int park_sleep(_Atomic uint32_t *park, int64_t deadline_ns, uint32_t *spin)
+int park_sleep(_Atomic uint32_t *park, int64_t deadline_ns, struct spin *spin)
 {
+    int64_t begun = spin != NULL ? clock_now() : 0;
+    bool token = spin != NULL && spin_pays(spin) &&
+                 spin_until(spin, deadline_ns, has_token, park);
     struct timespec until;
     int code = 0;
 
-    if (!spin_for_token(park, spin) && park_arm(park)) {
+    if (!token && park_arm(park)) {
         WEIR_POINT("wait.sleep");
         if (deadline_ns != FOREVER)
             until = clock_timespec(deadline_ns);
@@ -80,6 +67,8 @@ int park_sleep(_Atomic uint32_t *park, int64_t deadline_ns, uint32_t *spin)
     }
     if (atomic_exchange(park, PARK_NONE) == PARK_TOKEN)
         code = 0;
+    if (spin != NULL)
+        spin_waited(spin, clock_now() - begun);
     WEIR_POINT("wait.woken");
     return code;
 }

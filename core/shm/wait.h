@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shm/spin.h"
+
 enum {
     PARK_NONE = 0,
     PARK_WAITING = 1,
@@ -33,9 +35,9 @@ enum {
 void park_announce(_Atomic uint32_t *park);
 /* Sleeps until a token (0) or the deadline (WEIR_ETIMEDOUT); may end early with
  * 0. A token is never left behind: at the deadline it counts as one. The word
- * is PARK_NONE afterwards. *spin is the caller's own, adapted here: how many
- * rounds it is worth to spin. */
-int park_sleep(_Atomic uint32_t *park, int64_t deadline_ns, uint32_t *spin);
+ * is PARK_NONE afterwards. @spin: awake at first, when that pays; NULL: never,
+ * or the caller has done it. */
+int park_sleep(_Atomic uint32_t *park, int64_t deadline_ns, struct spin *spin);
 /* Not going to sleep after all. */
 void park_clear(_Atomic uint32_t *park);
 /* Wakes who sleeps, or is about to. */

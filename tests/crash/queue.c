@@ -221,6 +221,7 @@ START_TEST(trickle)
         "wait.wake",
         "queue.wake.chosen",
         "queue.sleep.bit",
+        "queue.spin.begun",
         "queue.lease.word",
         "queue.commit.open",
         "queue.slots.unlocked",
@@ -341,7 +342,7 @@ static Suite *queue_suite(void)
     tcase_add_loop_test(test, random_kills, 0, 24);
     tcase_add_loop_test(test, in_order, 0, 12);
     tcase_add_loop_test(test, at_each_point, 0, 1);
-    tcase_add_loop_test(test, trickle, 0, 9);
+    tcase_add_loop_test(test, trickle, 0, 10);
     suite_add_tcase(suite, test);
     test = tcase_create("mutations");
     tcase_set_timeout(test, seconds);

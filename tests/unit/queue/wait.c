@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 
 #include "desk.h"
 
@@ -131,6 +132,55 @@ START_TEST(woken_by_close)
 }
 END_TEST
 
+/* A consumer that stopped or died at queue.spin.begun: the first item is left
+ * to it, and nobody is woken for that one until somebody sees to it. */
+START_TEST(left_by_a_spinner)
+{
+    struct desk desk = desk_open(1, 4, 4096);
+    struct waiter waiter;
+    struct recovered found;
+    pid_t holder;
+
+    ck_assert(spinner_begin(&desk.segment->queues[0], 3));
+    begin(&waiter, desk.members[1], false);
+    until_waiting(&desk, 1, 0);
+    desk_put(desk.members[0], 0, "x");
+    ck_assert_uint_eq(desk_state(&desk, 0).ready, 1);
+    ck_assert_uint_eq(desk_state(&desk, 0).consumers_waiting, 1);
+    if (_i == 0)
+        ck_assert_int_eq(segment_sweep(desk.segment, &holder), 1);
+    else
+        ck_assert_int_eq(member_recover(desk.segment, 3, CAUSE_SIGNAL, SIGKILL,
+                                        &found),
+                         0);
+    ck_assert_int_eq(end(&waiter), 1);
+    /* it may be another's by now, which it does not take away */
+    ck_assert(spinner_begin(&desk.segment->queues[0], 2));
+    spinner_end(&desk.segment->queues[0], 3);
+    ck_assert(!spinner_begin(&desk.segment->queues[0], 3));
+    spinner_end(&desk.segment->queues[0], 2);
+    desk_close(&desk);
+}
+END_TEST
+
+/* The second item is not the spinner's. */
+START_TEST(beside_a_spinner)
+{
+    struct desk desk = desk_open(1, 4, 4096);
+    struct waiter waiter;
+
+    ck_assert(spinner_begin(&desk.segment->queues[0], 3));
+    begin(&waiter, desk.members[1], false);
+    until_waiting(&desk, 1, 0);
+    desk_put(desk.members[0], 0, "x");
+    desk_put(desk.members[0], 0, "y");
+    ck_assert_int_eq(end(&waiter), 1);
+    desk_take(desk.members[0], 0, "y");
+    spinner_end(&desk.segment->queues[0], 3);
+    desk_close(&desk);
+}
+END_TEST
+
 START_TEST(canceled)
 {
     struct desk desk = desk_open(1, 1, 4096);
@@ -196,6 +246,8 @@ Suite *wait_suite(void)
     tcase_add_test(test, woken_by_room);
     tcase_add_test(test, woken_by_close);
     tcase_add_test(test, canceled);
+    tcase_add_loop_test(test, left_by_a_spinner, 0, 2);
+    tcase_add_test(test, beside_a_spinner);
     tcase_add_test(test, damage_ends_waits);
     tcase_add_test(test, swept);
     suite_add_tcase(suite, test);

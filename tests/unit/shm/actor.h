@@ -16,6 +16,7 @@ Suite *available_suite(void);
 Suite *lock_suite(void);
 Suite *memory_suite(void);
 Suite *mutex_suite(void);
+Suite *spin_suite(void);
 Suite *store_suite(void);
 Suite *store_deaths_suite(void);
 Suite *wait_suite(void);

@@ -11,6 +11,7 @@ TESTS += %D%/test
 	%D%/memory.c \
 	%D%/mutex.c \
 	%D%/room.c %D%/room.h \
+	%D%/spin.c \
 	%D%/store.c \
 	%D%/store_deaths.c \
 	%D%/wait.c

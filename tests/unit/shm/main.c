@@ -7,8 +7,9 @@
 int main(void)
 {
     static Suite *(*const suites[])(void) = {
-        wait_suite,      lock_suite,  mutex_suite,        memory_suite,
-        available_suite, store_suite, store_deaths_suite, NULL,
+        spin_suite,  wait_suite,         lock_suite,
+        mutex_suite, memory_suite,       available_suite,
+        store_suite, store_deaths_suite, NULL,
     };
 
     return suites_main(suites);

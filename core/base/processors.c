@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
-#include "process/processors.h"
+#include "base/processors.h"
 
 enum { FILE_MOST = 1 << 20 };
 

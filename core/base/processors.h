@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* processors.h - how many processors this process may use. */
-#ifndef PROCESS_PROCESSORS_H
-#define PROCESS_PROCESSORS_H
+#ifndef BASE_PROCESSORS_H
+#define BASE_PROCESSORS_H
 
 /* By its affinity and by the cpu quota of its cgroup and all that hold it,
  * rounded up; at least 1. */
