@@ -195,6 +195,13 @@ static enum status check_changes(struct resuming *it, struct buf *changes)
                  it->was.file);
         return STATUS_WRONG;
     }
+    if (!facts_same_overflow(&it->was, &it->it.run)) {
+        complain("what the queues of '%s' do when they are full, or who fills "
+                 "them, is not what it was, and what they dropped is counted: "
+                 "this run cannot go on; start it anew",
+                 it->was.file);
+        return STATUS_WRONG;
+    }
     if (facts_compare(&it->was, &it->it.run, changes) < 0) {
         complain_memory();
         return STATUS_BROKEN;

@@ -104,6 +104,9 @@ static void put_queues(const struct job *job, struct buf *out)
         buf_printf(out, "  %-*s  at most %" PRIu64 " item%s, %s", (int)most,
                    queue->name, queue->capacity, plural(queue->capacity),
                    text_from_size(bytes, queue->bytes));
+        if (queue->overflow != WEIR_OVERFLOW_BLOCK)
+            buf_printf(out, ", when full: %s",
+                       job_overflow_word(queue->overflow));
         if (queue->known != NULL)
             buf_printf(out, ", %s '%s'",
                        queue->consumer >= 0 ? "filled through"

@@ -144,6 +144,7 @@ enum key_id {
     QUEUE_CAPACITY,
     QUEUE_BYTES,
     QUEUE_NAME,
+    QUEUE_OVERFLOW,
     STAGE_NAME,
     STAGE_TASK,
     STAGE_WITH,
@@ -374,6 +375,8 @@ void reading_done(struct reading *reading);
 
 /* settle.c: what the tasks say against what the job says. */
 void job_settle(struct reading *reading);
+/* overflow.c: where it can be what the queues say. */
+void overflow_check(struct reading *reading);
 /* graph.c */
 void job_graph(struct reading *reading);
 

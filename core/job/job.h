@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <weir/queue.h>
+
 #include "base/base.h"
 #include "plugin/plugin.h"
 #include "process/nursery.h"
@@ -52,6 +54,8 @@ void diags_done(struct diags *diags);
 
 enum { JOB_NONE = -1, JOB_STDIN = -2, JOB_STDOUT = -3, JOB_DROP = -4 };
 
+enum { JOB_OVERFLOWS_MOST = 8 }; /* queues with `overflow` that a stage fills */
+
 enum frame { FRAME_LINE, FRAME_NUL, FRAME_RAW };          /* to: stdout */
 enum stdin_as { STDIN_LINES, STDIN_BLOCKS, STDIN_WHOLE }; /* from: stdin */
 
@@ -63,6 +67,8 @@ struct job_queue {
     int consumer; /* stage that leases from it; JOB_NONE: others, by `known` */
     int order;    /* place in topological order, upstream first */
     char *known;  /* the name by which others have it; NULL: nobody has */
+    enum weir_overflow overflow; /* what is given while it is full */
+    struct mark overflow_mark;
 };
 
 struct job_param {
@@ -206,6 +212,11 @@ int job_nursery(struct job *job, const struct job_options *options,
 void job_free(struct job **job);
 /* Before job_free, when nothing of the tasks runs any more; NULL-safe. */
 void job_bound_free(struct job_bound **bound);
+
+/* Whether an output of the stage, or what fails in it, goes to this queue. */
+bool job_fills(const struct job_stage *stage, int queue);
+/* As it stands in the file. */
+const char *job_overflow_word(enum weir_overflow overflow);
 
 /* The first queue that others have by a name; NULL: there is none. */
 const struct job_queue *job_known(const struct job *job);

@@ -14,6 +14,7 @@ libweir_internal_la_SOURCES += \
 	%D%/internal.h \
 	%D%/job.c %D%/job.h \
 	%D%/load.c \
+	%D%/overflow.c \
 	%D%/read.c \
 	%D%/schema.c \
 	%D%/settle.c \

@@ -155,6 +155,7 @@ static void queue_keys(struct reading *reading, const struct node *key,
                        int number, struct job_queue *queue)
 {
     struct slots slots;
+    unsigned overflow;
 
     if (!key->value || node_is_null(key->value) || key->value->kind == NODE_BAD)
         return;
@@ -168,6 +169,10 @@ static void queue_keys(struct reading *reading, const struct node *key,
     value_count(reading, &slots, QUEUE_CAPACITY, &queue->capacity);
     queue->bytes_set = value_size(reading, &slots, QUEUE_BYTES, &queue->bytes);
     known_read(reading, &slots, queue);
+    if (value_choice(reading, &slots, QUEUE_OVERFLOW, &overflow)) {
+        queue->overflow = (enum weir_overflow)overflow;
+        queue->overflow_mark = slots.value[QUEUE_OVERFLOW]->mark;
+    }
 }
 
 static void queue_read(struct reading *reading, const struct node *key)

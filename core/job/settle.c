@@ -445,5 +445,6 @@ void job_settle(struct reading *reading)
                 "the stages have %llu workers together; at most %d can be: "
                 "give some stages fewer by 'workers'",
                 (unsigned long long)workers, JOB_WORKERS_MOST);
+    overflow_check(reading);
     strays_tell(reading);
 }

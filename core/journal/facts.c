@@ -225,6 +225,25 @@ static int add_stage(const struct job *job, const struct job_stage *stage,
     return add_inputs(stage, out);
 }
 
+/* Which of a stage's books counts which queue follows from these. */
+static int add_overflows(const struct job *job, const struct job_stage *stage,
+                         struct record_run *out)
+{
+    for (size_t q = 0; q < job->queues.count; q++) {
+        const struct job_queue *queue = &job->queues.at[q];
+        CLEANUP_FREE char *value = NULL;
+
+        if (queue->overflow == WEIR_OVERFLOW_BLOCK || !job_fills(stage, (int)q))
+            continue;
+        if (asprintf(&value, "%s: %s", queue->name,
+                     job_overflow_word(queue->overflow)) < 0)
+            return WEIR_ENOMEM;
+        if (record_add_fact(out, "overflow", stage->name, value) == NULL)
+            return WEIR_ENOMEM;
+    }
+    return 0;
+}
+
 static int gather(const struct job *job, const struct job_options *options,
                   int input, int output, struct record_run *out)
 {
@@ -234,6 +253,8 @@ static int gather(const struct job *job, const struct job_options *options,
         code = add_texts(out, "plugin-path", options->plugin_paths);
     for (size_t i = 0; i < job->stages.count && code == 0; i++)
         code = add_stage(job, &job->stages.at[i], out);
+    for (size_t i = 0; i < job->stages.count && code == 0; i++)
+        code = add_overflows(job, &job->stages.at[i], out);
     if (code == 0 && job->uses_stdin)
         code = add_end(out, "stdin", input);
     if (code == 0 && job->uses_stdout)
@@ -278,6 +299,30 @@ const struct record_fact *facts_find(const struct record_run *run,
         if (strcmp(run->facts.at[i].kind, kind) == 0)
             return &run->facts.at[i];
     return NULL;
+}
+
+static bool is_overflow(const struct record_run *run, size_t i)
+{
+    return i < run->facts.count &&
+           strcmp(run->facts.at[i].kind, "overflow") == 0;
+}
+
+bool facts_same_overflow(const struct record_run *before,
+                         const struct record_run *now)
+{
+    size_t i = 0, k = 0;
+
+    for (;; i++, k++) {
+        while (i < before->facts.count && !is_overflow(before, i))
+            i++;
+        while (k < now->facts.count && !is_overflow(now, k))
+            k++;
+        if (!is_overflow(before, i) || !is_overflow(now, k))
+            return is_overflow(before, i) == is_overflow(now, k);
+        if (strcmp(before->facts.at[i].name, now->facts.at[k].name) != 0 ||
+            strcmp(before->facts.at[i].value, now->facts.at[k].value) != 0)
+            return false;
+    }
 }
 
 static char *key_of(const struct record_fact *fact)

@@ -21,6 +21,10 @@ int facts_gather(const struct job *job, const struct job_options *options,
 /* One line for each thing that is not as it was; none: all is. */
 int facts_compare(const struct record_run *before, const struct record_run *now,
                   struct buf *out);
+/* Whether the queues that do not wait when they are full, what they do then,
+ * and the stages that fill them are what they were. */
+bool facts_same_overflow(const struct record_run *before,
+                         const struct record_run *now);
 /* The one of this kind; NULL. */
 const struct record_fact *facts_find(const struct record_run *run,
                                      const char *kind);

@@ -33,6 +33,7 @@ enum {
     LEASE_MOST = 32,    /* items leased in one turn */
     MEMBER_REFS = 4096, /* inputs, outputs of one commit: beyond that, parts */
     RENAME_MOST = 32,   /* renames of one commit */
+    OVERFLOWS_MOST = 8, /* queues whose overflow one member counts */
     CURSOR_MOST = 64,
     ATTRS_MOST = 4096,
 };
@@ -317,6 +318,9 @@ struct book {
     uint64_t emitted, dropped;      /* outputs given on; to `drop` */
     uint64_t retried;               /* attempts that were not the last */
     uint64_t digest; /* of what was emitted, in any order; where it is wanted */
+    /* What a full queue did to items: dropped, or failed. Whose numbers these
+     * are is told by who plans the segment. */
+    uint64_t overflowed[OVERFLOWS_MOST];
 };
 
 /* The book of the next commit: a copy of the current one, to be changed. */

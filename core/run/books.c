@@ -3,8 +3,10 @@
  * books.c - the end of a run: what each stage took and gave, what failed, and
  * whether it balances. Runs in the supervisor, when nobody else is left.
  *
- * All that was given was taken: done, failed, left out, or it lies in a queue
- * still. Anything else is a fault of ours, and status 3.
+ * All that was given was taken: done, failed, left out, dropped by a full queue
+ * as the oldest, or it lies in a queue still. Anything else is a fault of ours,
+ * and status 3. What a full queue dropped as the newest never came into it, and
+ * was not given.
  */
 #include "config.h"
 
@@ -28,6 +30,14 @@ static void count_queue(struct supervisor *sup, unsigned queue, uint64_t *taken,
         return;
     *taken += state.published;
     *left += (uint64_t)state.ready + state.leased;
+}
+
+/* Items that were in this queue of the segment, and went to make room. */
+static uint64_t missed_from(const struct supervisor *sup, unsigned queue)
+{
+    return plan_overflow(&sup->plan, queue) == WEIR_OVERFLOW_DROP_OLD
+               ? plan_overflowed(&sup->plan, sup->segment, queue, true)
+               : 0;
 }
 
 static void add_member(struct supervisor *sup, unsigned member,
@@ -56,10 +66,13 @@ static void add_stage(struct supervisor *sup, unsigned number)
 
     for (unsigned i = 0; i < stage->job->workers; i++)
         add_member(sup, sup->plan.first[number] + i, out);
-    for (size_t i = 0; i < stage->job->from.count; i++)
-        count_queue(sup,
-                    (unsigned)plan_queue(&sup->plan, stage->job->from.at[i]),
-                    &out->taken, &out->left);
+    for (size_t i = 0; i < stage->job->from.count; i++) {
+        unsigned queue = (unsigned)plan_queue(&sup->plan,
+                                              stage->job->from.at[i]);
+
+        count_queue(sup, queue, &out->taken, &out->left);
+        out->missed += missed_from(sup, queue);
+    }
     out->ended = stage->ended;
     out->deaths = stage->deaths;
     out->memory_bytes = stage->memory_bytes;
@@ -92,7 +105,7 @@ static void balance_gate(struct supervisor *sup, const struct gate *gate,
                          uint64_t *given, uint64_t *taken)
 {
     const struct book *book = member_book(sup->segment, gate->member);
-    uint64_t came = 0, left = 0;
+    uint64_t came = 0, left = 0, settled;
 
     if (gate->in) {
         *given += book->emitted;
@@ -100,9 +113,9 @@ static void balance_gate(struct supervisor *sup, const struct gate *gate,
     }
     count_queue(sup, gate->number, &came, &left);
     *taken += came;
-    if (came != book->done + book->failed + left)
-        balance_is_off(sup, gate->queue->name, came,
-                       book->done + book->failed + left);
+    settled = book->done + book->failed + left + missed_from(sup, gate->number);
+    if (came != settled)
+        balance_is_off(sup, gate->queue->name, came, settled);
 }
 
 static void balance(struct supervisor *sup)
@@ -124,7 +137,7 @@ static void balance(struct supervisor *sup)
     for (size_t i = 0; i < sup->report->stages.count; i++) {
         const struct run_stage *stage = &sup->report->stages.at[i];
         uint64_t settled = stage->done + stage->failed + stage->skipped +
-                           stage->left;
+                           stage->left + stage->missed;
 
         given += stage->given;
         taken += stage->taken;
@@ -136,6 +149,21 @@ static void balance(struct supervisor *sup)
     }
     if (given != taken)
         balance_is_off(sup, "the run", given, taken);
+}
+
+static void add_queues(struct supervisor *sup)
+{
+    struct run_report *report = sup->report;
+
+    for (size_t i = 0; i < report->queues.count; i++) {
+        struct run_queue *out = &report->queues.at[i];
+        unsigned queue = sup->plan.numbers[out->number];
+        uint64_t count = plan_overflowed(&sup->plan, sup->segment, queue,
+                                         false);
+
+        *(out->overflow == WEIR_OVERFLOW_FAIL ? &out->failed
+                                              : &out->dropped) = count;
+    }
 }
 
 /* ------------------------------------------------------------- failures ----
@@ -186,6 +214,7 @@ void books_close(struct supervisor *sup)
         report->failed += member_book(sup->segment, sup->plan.reader)->failed;
     for (unsigned i = 0; i < sup->gate_count; i++)
         add_gate(sup, &sup->gates[i], &report->gates.at[i]);
+    add_queues(sup);
     if (!segment_broken(sup->segment)) {
         read_failures(sup);
         balance(sup);

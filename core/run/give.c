@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/overflow.h"
 #include "run/room.h"
 
 enum { ITEM_MOST = 1 << 30 };
@@ -49,31 +50,18 @@ int give_drop(struct host *host)
     give_close_reserved(host);
     forget_from(host, host->first_record);
     host->given = host->dropped = host->digest = 0;
+    overflow_forget(host);
     count_needs(host);
     return turn_drop_from(host->member, host->first);
-}
-
-static int own(struct record *record)
-{
-    void *copy;
-
-    if (record->owned || record->pass || record->size == 0)
-        return 0;
-    copy = malloc(record->size);
-    if (copy == NULL)
-        return WEIR_ENOMEM;
-    memcpy(copy, record->data, record->size);
-    record->data = copy;
-    record->owned = true;
-    return 0;
 }
 
 int give_withdraw(struct host *host)
 {
     for (size_t i = host->first_record; i < host->records.count; i++)
-        if (own(&host->records.at[i]) < 0)
+        if (room_own(&host->records.at[i]) < 0)
             return room_told(host, &host->records.at[i], WEIR_ENOMEM);
     turn_drop_from(host->member, host->first);
+    overflow_forget(host);
     host->give = GIVE_PRIVATE;
     count_needs(host);
     return 0;
@@ -196,7 +184,7 @@ static int keep(struct host *host, struct record *record)
         code = host->post->ordered ? give_first(host) : host_commit_part(host);
         return code < 0 ? code : give_record(host, record);
     }
-    code = own(record);
+    code = room_own(record);
     if (code < 0)
         return room_told(host, record, code);
     host->refs += room_add_needs(host, record, host->needs);
@@ -401,7 +389,7 @@ static int reserve(struct host *host, unsigned output, size_t room)
     int code = WEIR_EFULL;
 
     if (first < places->count && host->give != GIVE_PRIVATE &&
-        host->seen >= host->skip)
+        host->seen >= host->skip && overflow_waits(host, places->at[first]))
         code = reserve_staged(host, &record, places->at[first]);
     if (code == WEIR_EFULL || code == WEIR_ESTATE)
         code = reserve_private(host, room);
@@ -452,7 +440,7 @@ static int submit_staged(struct host *host, struct record *record)
     if (code == 0)
         return note(host, record);
     if (code == WEIR_EFULL || code == WEIR_ESTATE)
-        code = own(record);
+        code = room_own(record);
     turn_drop_from(host->member, mark);
     return code < 0 ? room_told(host, record, code)
                     : give_or_skip(host, record);

@@ -6,6 +6,7 @@
  * host.c    the table of functions that the task calls
  * give.c    outputs, and the rule of room; room.c: staging, claiming;
  *           order.c: that rule where order is kept
+ * overflow.c  queues that drop, or fail, for want of room
  * files.c   bytes to be appended, names to be changed
  * settle.c  what becomes of an item: done, failed, committed
  */
@@ -34,7 +35,9 @@ enum phase { PHASE_OPEN, PHASE_RUN, PHASE_FLUSH, PHASE_STATE, PHASE_CLOSE };
  * STREAM:  a part is committed already, or may be at any time (a source, a
  *          flush): no room means that what is staged becomes the next part.
  *
- * In all of them nothing is staged while this process waits for room.
+ * In all of them nothing is staged while this process waits for room. A queue
+ * whose `overflow` is not to wait is not waited for: what finds no room there
+ * counts as given, and is gone (overflow.c).
  *
  * Where order is kept only the first item of those that are not done waits for
  * room, in a STREAM; others are PRIVATE, and wait until they are the first.
@@ -87,6 +90,7 @@ struct cursor {
 struct host {
     struct weir_call call; /* first: the task has a pointer to it */
     struct member *member;
+    struct member *dropper; /* overflow.c; NULL: it drops nothing that is old */
     struct segment *segment;
     const struct post *post;
     const weir_task *task;
@@ -117,6 +121,9 @@ struct host {
     struct need *needs; /* PRIVATE: of all records; one for each queue */
     unsigned refs;      /* and how many references */
     uint64_t given, dropped, digest;
+    uint64_t lost[OVERFLOWS_MOST]; /* of `given`: dropped for want of room */
+    bool claims;                   /* what is staged now was waited for */
+    unsigned full; /* 1 + counter of the queue whose overflow fails the item */
     post_places failed_places; /* where failed items go; none: the report */
     post_places kept_places;   /* and who keeps them; none: nobody */
 

@@ -33,6 +33,7 @@ libweir_internal_la_SOURCES += \
 	%D%/memory.c \
 	%D%/news.c %D%/news.h \
 	%D%/order.c \
+	%D%/overflow.c %D%/overflow.h \
 	%D%/plan.c %D%/plan.h \
 	%D%/post.c %D%/post.h \
 	%D%/progress.c \

@@ -89,6 +89,7 @@ static int add_queues(struct plan *plan)
 
         if (number < 0)
             return number;
+        plan->queues.at[number].overflow = queue->overflow;
         plan->numbers[sorted[i]] = (unsigned)number;
     }
     return 0;
@@ -117,6 +118,26 @@ static int number_queues(struct plan *plan, int input)
     return number < 0 ? number : 0;
 }
 
+/* A second member for each worker that may drop what is old. */
+static int number_droppers(struct plan *plan)
+{
+    plan->dropper = calloc(plan->job->stages.count + 1, sizeof *plan->dropper);
+    if (plan->dropper == NULL)
+        return WEIR_ENOMEM;
+    for (unsigned i = 0; i < plan->job->stages.count; i++) {
+        bool drops = false;
+
+        for (unsigned q = 0; q < plan->queues.count && !drops; q++)
+            drops = plan_overflow(plan, q) == WEIR_OVERFLOW_DROP_OLD &&
+                    plan_fills(plan, i, q);
+        if (!drops)
+            continue;
+        plan->dropper[i] = plan->members;
+        plan->members += plan->job->stages.at[i].workers;
+    }
+    return 0;
+}
+
 static int number_members(struct plan *plan)
 {
     const struct job *job = plan->job;
@@ -139,7 +160,7 @@ static int number_members(struct plan *plan)
     plan->members = plan->gate + plan->gates;
     if (plan->sinks == 0)
         plan->sinks = 1;
-    return 0;
+    return number_droppers(plan);
 }
 
 int plan_keep(struct plan *plan, bool replays, weir_error *err)
@@ -221,6 +242,7 @@ void plan_done(struct plan *plan)
     VEC_DONE(&plan->orders);
     free(plan->numbers);
     free(plan->first);
+    free(plan->dropper);
     memset(plan, 0, sizeof *plan);
 }
 
@@ -263,9 +285,63 @@ bool plan_fills(const struct plan *plan, unsigned stage, unsigned queue)
     return false;
 }
 
+/* ----------------------------------------------------------- overflow ---- */
+
+enum weir_overflow plan_overflow(const struct plan *plan, unsigned queue)
+{
+    return (enum weir_overflow)plan->queues.at[queue].overflow;
+}
+
+/* Which of book.overflowed a stage's members count this queue by: that of its
+ * place among those that do not wait. */
+static unsigned counter_of(const struct plan *plan, unsigned stage,
+                           unsigned queue)
+{
+    unsigned counter = 0;
+
+    for (unsigned i = 0; i < queue; i++)
+        counter += plan_overflow(plan, i) != WEIR_OVERFLOW_BLOCK &&
+                   plan_fills(plan, stage, i);
+    return counter;
+}
+
+static uint64_t counted(const struct segment *segment, unsigned first,
+                        unsigned count, unsigned counter)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        sum += member_book(segment, first + i)->overflowed[counter];
+    return sum;
+}
+
+uint64_t plan_overflowed(const struct plan *plan, const struct segment *segment,
+                         unsigned queue, bool old)
+{
+    uint64_t sum = 0;
+
+    if (plan_overflow(plan, queue) == WEIR_OVERFLOW_BLOCK)
+        return 0;
+    for (unsigned i = 0; i < plan->job->stages.count; i++) {
+        unsigned counter, workers = plan->job->stages.at[i].workers;
+
+        if (!plan_fills(plan, i, queue))
+            continue;
+        counter = counter_of(plan, i, queue);
+        if (counter >= OVERFLOWS_MOST)
+            continue; /* no job that was checked */
+        if (!old)
+            sum += counted(segment, plan->first[i], workers, counter);
+        if (plan->dropper[i] != 0)
+            sum += counted(segment, plan->dropper[i], workers, counter);
+    }
+    return sum;
+}
+
 /* --------------------------------------------------------------- post ---- */
 
-/* The queues that this stage fills, in the segment's order. */
+/* The queues that this stage fills, in the segment's order. In a replay all of
+ * them wait: what is fed anew is to come through. */
 static int add_post_queues(const struct plan *plan, unsigned stage,
                            struct post *post)
 {
@@ -281,6 +357,10 @@ static int add_post_queues(const struct plan *plan, unsigned stage,
                                       .name = plan->names.at[i],
                                       .capacity = plan->queues.at[i].capacity,
                                       .bytes = plan->queues.at[i].bytes };
+        if (plan_overflow(plan, i) == WEIR_OVERFLOW_BLOCK || plan->replays)
+            continue;
+        queue->overflow = plan_overflow(plan, i);
+        queue->counter = counter_of(plan, stage, i);
     }
     return 0;
 }
@@ -361,6 +441,8 @@ int plan_post(const struct plan *plan, unsigned stage, unsigned index,
                           .in_order = it->keeps_order,
                           .retries = it->retries,
                           .report = plan->report };
+    if (plan->dropper[stage] != 0)
+        out->dropper = plan->dropper[stage] + index + 1;
     memcpy(out->waits, it->waits, sizeof out->waits);
     code = add_post_queues(plan, stage, out);
     if (code == 0)

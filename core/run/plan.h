@@ -26,6 +26,8 @@ struct plan {
     bool replays, digests;
     unsigned gate, gates; /* the first gate's; how many: one for each queue
                            * that has a name, in their order in the job */
+    unsigned *dropper; /* of each stage: its first worker's member for what it
+                        * drops (overflow.h); 0: it has none */
     unsigned sinks;
     bool journaled;
 };
@@ -47,5 +49,11 @@ int plan_post(const struct plan *plan, unsigned stage, unsigned index,
 int plan_queue(const struct plan *plan, int queue);
 /* Whether the stage puts into this queue of the segment. */
 bool plan_fills(const struct plan *plan, unsigned stage, unsigned queue);
+/* What this queue of the segment does when it is full. */
+enum weir_overflow plan_overflow(const struct plan *plan, unsigned queue);
+/* How many items this queue dropped, or failed, by the books of who fills it.
+ * @old: only those that were in it. */
+uint64_t plan_overflowed(const struct plan *plan, const struct segment *segment,
+                         unsigned queue, bool old);
 
 #endif

@@ -66,6 +66,7 @@ int post_write(const struct post *post, struct buf *out)
     buf_u32(out, post->kept);
     buf_u32(out, post->digests);
     buf_u32(out, post->replays);
+    buf_u32(out, post->dropper);
     buf_u32(out, (uint32_t)post->queues.count);
     for (size_t i = 0; i < post->queues.count; i++) {
         const struct post_queue *queue = &post->queues.at[i];
@@ -73,6 +74,8 @@ int post_write(const struct post *post, struct buf *out)
         buf_u32(out, queue->number);
         buf_u32(out, queue->capacity);
         buf_u64(out, queue->bytes);
+        buf_u32(out, queue->overflow);
+        buf_u32(out, queue->counter);
         buf_counted(out, queue->name, strlen(queue->name));
     }
     buf_u32(out, (uint32_t)post->from.count);
@@ -96,6 +99,11 @@ static int read_queues(struct reader *in, struct post *post)
         queue->number = read_u32(in);
         queue->capacity = read_u32(in);
         queue->bytes = read_u64(in);
+        queue->overflow = (enum weir_overflow)read_u32(in);
+        queue->counter = read_u32(in);
+        if (queue->counter >= OVERFLOWS_MOST)
+            return WEIR_EBROKEN;
+        post->overflows |= queue->overflow != WEIR_OVERFLOW_BLOCK;
         queue->name = read_text(in);
     }
     for (uint32_t left = read_u32(in); left > 0 && !in->bad; left--) {
@@ -153,6 +161,7 @@ int post_read(const void *data, size_t size, struct post *out)
     out->kept = read_u32(&in);
     out->digests = read_u32(&in) != 0;
     out->replays = read_u32(&in) != 0;
+    out->dropper = read_u32(&in);
     code = read_queues(&in, out);
     if (code == 0)
         code = read_outputs(&in, out);

@@ -6,7 +6,8 @@
  * Queues are numbered twice: in the segment, where the upstream one is first,
  * and in the post, which lists those that this stage has to do with in the
  * same order. Members: the workers of all stages, then the reader of stdin,
- * the writer of stdout, and the supervisor.
+ * the writer of stdout, the supervisor, gates, and the second members of
+ * workers that drop what is old (overflow.h).
  */
 #ifndef RUN_POST_H
 #define RUN_POST_H
@@ -26,6 +27,8 @@ struct post_queue {
     const char *name;
     uint32_t capacity;
     uint64_t bytes;
+    enum weir_overflow overflow;
+    unsigned counter; /* of book.overflowed; when it is not to wait */
 };
 
 typedef VEC(int) post_places; /* indices of post.queues, or POST_DROP */
@@ -48,6 +51,8 @@ struct post {
     unsigned kept; /* 1 + the queue of items to be kept, in the post; 0: none */
     bool digests;  /* what is given is added up, to be compared */
     bool replays;  /* items that were kept are fed anew */
+    bool overflows;         /* of one of its queues `overflow` is not to wait */
+    unsigned dropper;       /* 1 + its member for what it drops; 0: none */
     uint64_t from_capacity; /* of all of them */
     uint64_t from_bytes;
 };

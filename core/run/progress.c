@@ -103,6 +103,7 @@ void progress_say(struct supervisor *sup, enum log_level level,
 
 struct tally {
     uint64_t in, out, failed;
+    uint64_t dropped; /* by its input queues, for want of room */
     unsigned live;
     double fill; /* of its input, 0 to 1; -1: a source */
 };
@@ -124,6 +125,14 @@ static double fill_of(struct supervisor *sup, const struct stage *stage)
     return room == 0 ? -1 : (double)held / (double)room;
 }
 
+static uint64_t dropped_by(const struct supervisor *sup, int queue)
+{
+    return plan_overflow(&sup->plan, (unsigned)queue) >= WEIR_OVERFLOW_DROP_NEW
+               ? plan_overflowed(&sup->plan, sup->segment, (unsigned)queue,
+                                 false)
+               : 0;
+}
+
 static struct tally tally_of(struct supervisor *sup, unsigned number)
 {
     const struct stage *stage = &sup->stages[number];
@@ -138,6 +147,9 @@ static struct tally tally_of(struct supervisor *sup, unsigned number)
         tally.failed += book->failed;
         tally.live += sup->seats[member].state == SEAT_LIVE;
     }
+    for (size_t i = 0; i < stage->job->from.count; i++)
+        tally.dropped += dropped_by(sup, plan_queue(&sup->plan,
+                                                    stage->job->from.at[i]));
     tally.fill = fill_of(sup, stage);
     return tally;
 }
@@ -149,7 +161,8 @@ static uint64_t number_of(const struct tally *tallies, size_t count)
 
     for (size_t i = 0; i < count; i++)
         number = hash_mix(number, tallies[i].in * 3 + tallies[i].out +
-                                      tallies[i].failed * 7);
+                                      tallies[i].failed * 7 +
+                                      tallies[i].dropped * 11);
     return number;
 }
 
@@ -191,6 +204,8 @@ static void draw_stage(struct supervisor *sup, unsigned number,
     buf_printf(out, " out %-8s %s/s", text_from_count(given, tally->out), rate);
     if (tally->failed > 0)
         buf_printf(out, " failed %s", text_from_count(failed, tally->failed));
+    if (tally->dropped > 0)
+        buf_printf(out, " dropped %s", text_from_count(failed, tally->dropped));
     if (out->size - before >= COLUMNS)
         buf_cut(out, before + COLUMNS - 1);
     buf_char(out, '\n');
@@ -225,6 +240,8 @@ static void line(struct supervisor *sup, const struct tally *tallies)
         buf_printf(out, " out %s", text_from_count(text, it->out));
         if (it->failed > 0)
             buf_printf(out, " failed %s", text_from_count(text, it->failed));
+        if (it->dropped > 0)
+            buf_printf(out, " dropped %s", text_from_count(text, it->dropped));
         if (it->fill >= 0)
             buf_printf(out, " queue %d %%", (int)(it->fill * 100));
     }
@@ -245,6 +262,8 @@ static void line_json(struct supervisor *sup, const struct tally *tallies)
         json_uint(&json, "in", tallies[i].in);
         json_uint(&json, "out", tallies[i].out);
         json_uint(&json, "failed", tallies[i].failed);
+        if (tallies[i].dropped > 0)
+            json_uint(&json, "dropped", tallies[i].dropped);
         if (tallies[i].fill >= 0)
             json_real(&json, "fill", tallies[i].fill);
         json_object_end(&json);

@@ -9,6 +9,24 @@
 
 #include "run/run.h"
 
+static int add_queues_of(struct run_report *report, const struct job *job)
+{
+    for (size_t i = 0; i < job->queues.count; i++) {
+        const struct job_queue *from = &job->queues.at[i];
+        struct run_queue *queue;
+
+        if (from->overflow == WEIR_OVERFLOW_BLOCK)
+            continue;
+        queue = VEC_ADD(&report->queues);
+        if (queue == NULL)
+            return WEIR_ENOMEM;
+        *queue = (struct run_queue){ .name = from->name,
+                                     .number = (unsigned)i,
+                                     .overflow = from->overflow };
+    }
+    return 0;
+}
+
 int run_report_init(struct run_report *report, const struct job *job)
 {
     report->job = strdup(job->name != NULL ? job->name : "");
@@ -25,6 +43,8 @@ int run_report_init(struct run_report *report, const struct job *job)
         stage->workers = from->workers;
         stage->source = from->from.count == 0;
     }
+    if (add_queues_of(report, job) < 0)
+        return WEIR_ENOMEM;
     for (size_t i = 0; i < job->queues.count; i++) {
         const struct job_queue *from = &job->queues.at[i];
         struct run_gate *gate = from->known != NULL ? VEC_ADD(&report->gates)
@@ -66,6 +86,7 @@ void run_report_done(struct run_report *report)
     VEC_DONE(&report->failures);
     VEC_DONE(&report->stages);
     VEC_DONE(&report->gates);
+    VEC_DONE(&report->queues);
     free(report->job);
     free(report->why);
     *report = (struct run_report){ .status = 0 };
@@ -152,6 +173,8 @@ static void add_stage(struct buf *out, const struct run_stage *stage, int width,
         buf_printf(out, ", left out %s", count(a, stage->skipped));
     if (stage->dropped > 0)
         buf_printf(out, ", dropped %s", count(a, stage->dropped));
+    if (stage->missed > 0)
+        buf_printf(out, ", missed %s", count(a, stage->missed));
     if (stage->left > 0)
         buf_printf(out, ", left %s", count(a, stage->left));
     if (stage->retried > 0)
@@ -173,6 +196,18 @@ static void add_gate(struct buf *out, const struct run_gate *gate, int width,
         buf_printf(out, ", %sfailed %s%s", c.red, count(text, gate->failed),
                    c.end);
     buf_char(out, '\n');
+}
+
+static void add_queue(struct buf *out, const struct run_queue *queue, int width,
+                      struct colours c)
+{
+    bool fails = queue->overflow == WEIR_OVERFLOW_FAIL;
+    char text[32];
+
+    buf_printf(out, "  %s%-*s%s  %s: %s %s\n", c.bold, width, queue->name,
+               c.end, job_overflow_word(queue->overflow),
+               fails ? "failed" : "dropped",
+               count(text, fails ? queue->failed : queue->dropped));
 }
 
 static int share(int64_t part, int64_t all)
@@ -275,6 +310,8 @@ int run_report_text(const struct run_report *report, struct buf *out,
         add_stage(out, &report->stages.at[i], width, c);
     for (size_t i = 0; i < report->gates.count; i++)
         add_gate(out, &report->gates.at[i], width, c);
+    for (size_t i = 0; i < report->queues.count; i++)
+        add_queue(out, &report->queues.at[i], width, c);
     add_slowest(report, out);
     return out->failed ? WEIR_ENOMEM : 0;
 }
@@ -292,6 +329,7 @@ static void json_stage(struct json *json, const struct run_stage *stage)
     json_uint(json, "done", stage->done);
     json_uint(json, "failed", stage->failed);
     json_uint(json, "skipped", stage->skipped);
+    json_uint(json, "missed", stage->missed);
     json_uint(json, "left", stage->left);
     json_uint(json, "given", stage->given);
     json_uint(json, "dropped", stage->dropped);
@@ -312,6 +350,16 @@ static void json_gate(struct json *json, const struct run_gate *gate)
     json_text(json, "direction", gate->in ? "in" : "out");
     json_uint(json, "moved", gate->moved);
     json_uint(json, "failed", gate->failed);
+    json_object_end(json);
+}
+
+static void json_queue(struct json *json, const struct run_queue *queue)
+{
+    json_object(json, NULL);
+    json_text(json, "name", queue->name);
+    json_text(json, "overflow", job_overflow_word(queue->overflow));
+    json_uint(json, "dropped", queue->dropped);
+    json_uint(json, "failed", queue->failed);
     json_object_end(json);
 }
 
@@ -356,6 +404,12 @@ int run_report_json(const struct run_report *report, struct buf *out)
         json_array(&json, "gates");
         for (size_t i = 0; i < report->gates.count; i++)
             json_gate(&json, &report->gates.at[i]);
+        json_array_end(&json);
+    }
+    if (report->queues.count > 0) {
+        json_array(&json, "queues");
+        for (size_t i = 0; i < report->queues.count; i++)
+            json_queue(&json, &report->queues.at[i]);
         json_array_end(&json);
     }
     json_array(&json, "failures");

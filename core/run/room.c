@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/overflow.h"
 #include "run/room.h"
 
 enum { SCALE_MOST = 1 << 20 };
@@ -49,6 +50,7 @@ int room_stage_at(struct host *host, const struct record *record, int place,
                                .path = record->path };
 
     struct stage_order order = { .ticket = ORDER_LAST, .index = record->index };
+    int code;
 
     if (host->post->ordered && record->output != OUTPUT_KEPT) {
         order.queue = host->post->from.at[0];
@@ -64,7 +66,8 @@ int room_stage_at(struct host *host, const struct record *record, int place,
     } else {
         spec.inherit = record->of;
     }
-    return turn_stage(host->member, &spec, out);
+    code = turn_stage(host->member, &spec, out);
+    return code == WEIR_EFULL ? overflow_settle(host, place, &spec, out) : code;
 }
 
 static int too_big(struct host *host, const struct record *record)
@@ -95,6 +98,8 @@ int room_told(struct host *host, const struct record *record, int code)
     case WEIR_EFULL:
     case WEIR_ESTATE:
         return code;
+    case WEIR_ELOST: /* it is told */
+        return code;
     case WEIR_ETOOBIG:
         return too_big(host, record);
     case WEIR_ENOMEM:
@@ -106,53 +111,100 @@ int room_told(struct host *host, const struct record *record, int code)
     }
 }
 
-int room_stage_copies(struct host *host, const struct record *record,
-                      size_t from, uint64_t ref)
+/* Where its bytes stand already; the same for all its places. */
+struct source {
+    struct item item;
+    const struct item *pass; /* NULL: nowhere, they are private */
+    void *data;
+};
+
+static int stage_place(struct host *host, const struct record *record,
+                       int place, struct source *source)
 {
-    const post_places *places = room_places(host, record->output);
-    const struct item first = { .ref = ref, .size = record->size };
-    struct staged staged;
+    struct staged staged = { .data = NULL };
+    int code = room_stage_at(host, record, place, source->pass, &staged);
 
-    for (size_t i = from; i < places->count; i++) {
-        int code = 0;
-
-        if (places->at[i] != POST_DROP)
-            code = room_stage_at(host, record, places->at[i], &first, &staged);
-        if (code < 0)
-            return code;
+    if (code != 0)
+        return code;
+    if (source->pass == NULL && record->size > 0)
+        memcpy(staged.data, record->data, record->size);
+    if (source->pass != &source->item) {
+        source->item = (struct item){ .ref = staged.ref, .size = record->size };
+        source->pass = &source->item;
+        source->data = staged.data;
     }
     return 0;
 }
 
-/* In all its places, or in none. */
-static int stage(struct host *host, struct record *record)
+/* First the places that may say no: an old item is not dropped for one that
+ * then waits for room elsewhere. */
+static int stage_places(struct host *host, const struct record *record,
+                        size_t from, struct source *source)
 {
     const post_places *places = room_places(host, record->output);
-    size_t first = room_first(places);
-    unsigned mark = turn_staged(host->member);
-    struct staged staged = { .data = NULL };
+    int code = 0;
+
+    for (unsigned drops = 0; drops < 2 && code >= 0; drops++)
+        for (size_t i = from; i < places->count && code >= 0; i++)
+            if (places->at[i] != POST_DROP &&
+                overflow_drops(host, places->at[i]) == (drops == 1))
+                code = stage_place(host, record, places->at[i], source);
+    return code < 0 ? code : 0;
+}
+
+int room_stage_copies(struct host *host, const struct record *record,
+                      size_t from, uint64_t ref)
+{
+    struct source source = { .item = { .ref = ref, .size = record->size } };
+    uint64_t lost[OVERFLOWS_MOST];
     int code;
 
-    if (first == places->count)
-        return 0;
-    code = room_stage_at(host, record, places->at[first],
-                         record->pass ? record->of : NULL, &staged);
+    memcpy(lost, host->lost, sizeof lost);
+    source.pass = &source.item;
+    code = stage_places(host, record, from, &source);
     if (code < 0)
-        return room_told(host, record, code);
-    if (!record->pass && record->size > 0)
-        memcpy(staged.data, record->data, record->size);
-    code = room_stage_copies(host, record, first + 1, staged.ref);
-    if (code < 0) {
-        turn_drop_from(host->member, mark);
-        return room_told(host, record, code);
-    }
-    record->staged = staged.data;
+        memcpy(host->lost, lost, sizeof lost);
+    return code;
+}
+
+/* In all its places, or in none. One that was dropped everywhere is not in
+ * shared memory: its bytes are kept, since a part is known by their hash. */
+static int stage(struct host *host, struct record *record)
+{
+    unsigned mark = turn_staged(host->member);
+    struct source source = { .pass = record->pass ? record->of : NULL };
+    int code = stage_places(host, record, 0, &source);
+
+    record->staged = source.data;
+    if (code == 0 && !record->pass && record->size > 0 && source.pass == NULL &&
+        room_own(record) < 0)
+        code = WEIR_ENOMEM;
+    if (code == 0)
+        return 0;
+    turn_drop_from(host->member, mark);
+    return room_told(host, record, code);
+}
+
+int room_own(struct record *record)
+{
+    void *copy;
+
+    if (record->owned || record->pass || record->size == 0)
+        return 0;
+    copy = malloc(record->size);
+    if (copy == NULL)
+        return WEIR_ENOMEM;
+    memcpy(copy, record->data, record->size);
+    record->data = copy;
+    record->owned = true;
     return 0;
 }
 
 /* It is staged for good: its bytes are now those in the queue. */
 static void hand_over(struct record *record)
 {
+    if (record->staged == NULL && !record->pass)
+        return; /* in none */
     if (record->owned)
         free(record->data);
     record->owned = false;
@@ -172,9 +224,11 @@ unsigned room_add_needs(const struct host *host, const struct record *record,
     for (size_t i = 0; i < places->count; i++) {
         if (places->at[i] == POST_DROP)
             continue;
+        refs++;
+        if (!overflow_waits(host, places->at[i]))
+            continue;
         needs[places->at[i]].slots++;
         needs[places->at[i]].bytes += charge;
-        refs++;
     }
     return refs;
 }
@@ -239,12 +293,15 @@ static int claim(struct host *host, const struct room *rooms, unsigned count)
 int room_stage(struct host *host, struct record *records, size_t count)
 {
     unsigned mark = turn_staged(host->member);
+    uint64_t lost[OVERFLOWS_MOST];
 
+    memcpy(lost, host->lost, sizeof lost);
     for (size_t i = 0; i < count; i++) {
         int code = stage(host, &records[i]);
 
         if (code < 0) {
             turn_drop_from(host->member, mark);
+            memcpy(host->lost, lost, sizeof lost);
             return code;
         }
     }
@@ -275,7 +332,9 @@ int room_claim_and_stage(struct host *host, struct record *records,
         code = claim(host, rooms, rooms_count);
         if (code < 0)
             return room_told(host, &records[0], code);
+        host->claims = true;
         code = room_stage(host, records, count);
+        host->claims = false;
         if (code == WEIR_EFULL && turn_claims(host->member, rooms, rooms_count))
             scale *= 2;
         turn_unclaim(host->member, rooms, rooms_count);

@@ -20,11 +20,15 @@ const post_places *room_places(const struct host *host, int output);
 /* Of the first place that is a queue; their count: all of it is dropped. */
 size_t room_first(const post_places *places);
 
+/* Its bytes are in private memory from here on. WEIR_ENOMEM. */
+int room_own(struct record *record);
+
 /* A code of the queue as the task gets it, with words; WEIR_EFULL and
  * WEIR_ESTATE (as many as a commit can have) stay what they are. */
 int room_told(struct host *host, const struct record *record, int code);
 
-/* In one place, without waiting. @pass: the payload is this one's. */
+/* In one place, without waiting. @pass: the payload is this one's. 1: it is
+ * dropped there (overflow.h). */
 int room_stage_at(struct host *host, const struct record *record, int place,
                   const struct item *pass, struct staged *out);
 /* In the places from number @from on; the first has it as @ref. */

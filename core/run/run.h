@@ -75,8 +75,8 @@ struct run_failure {
     unsigned attempts;
 };
 
-/* The books of a stage: taken = done + failed + skipped + left. Of a source,
- * taken, done and left are 0. */
+/* The books of a stage: taken = done + failed + skipped + left + dropped by its
+ * queues as the oldest. Of a source, taken, done and left are 0. */
 struct run_stage {
     const char *name, *task; /* the job's */
     unsigned workers;
@@ -84,11 +84,21 @@ struct run_stage {
     uint64_t taken, done, failed, skipped, left;
     uint64_t given;   /* outputs, a copy for each place */
     uint64_t dropped; /* to `drop` */
+    uint64_t missed;  /* of `taken`: dropped by a full queue, as the oldest */
     uint64_t retried; /* attempts that were not the last */
     uint64_t digest;  /* of the bytes of all outputs, in any order */
     uint64_t deaths;  /* workers that ended otherwise than by themselves */
     int64_t busy_ns, starved_ns, blocked_ns; /* of all workers together */
     int64_t memory_bytes;                    /* most of one worker */
+};
+
+/* A queue that does not wait when it is full: what became of items by that. */
+struct run_queue {
+    const char *name; /* the job's */
+    unsigned number;
+    enum weir_overflow overflow;
+    uint64_t dropped, failed; /* new or old ones; items whose outputs these
+                               * would have been */
 };
 
 /* The books of a queue that has a name: what came in or went out by it. */
@@ -101,6 +111,7 @@ struct run_gate {
 struct run_report {
     char *job;
     VEC(struct run_gate) gates;
+    VEC(struct run_queue) queues; /* whose overflow is not to wait */
     VEC(struct run_stage) stages;
     VEC(struct run_failure) failures; /* at most RUN_FAILURES_KEPT */
     uint64_t done, failed; /* of all stages; failed: also of sources */

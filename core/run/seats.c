@@ -358,8 +358,15 @@ static void succeed(struct supervisor *sup, struct seat *seat,
 static void recover(struct supervisor *sup, unsigned member,
                     const struct death *death, struct recovered *hand_out)
 {
-    if (member_recover(sup->segment, member, death->cause, death->code,
-                       hand_out) < 0)
+    const struct seat *seat = &sup->seats[member];
+    unsigned dropper = sup->plan.dropper[seat->stage];
+    int code = member_recover(sup->segment, member, death->cause, death->code,
+                              hand_out);
+
+    if (code >= 0 && dropper != 0)
+        code = member_recover(sup->segment, dropper + seat->index, CAUSE_NONE,
+                              0, NULL);
+    if (code < 0)
         supervisor_fail(sup, "shared memory is damaged");
 }
 

@@ -15,6 +15,7 @@
 #include "run/failure.h"
 #include "run/host.h"
 #include "run/kept.h"
+#include "run/overflow.h"
 
 int host_refuse(struct host *host, int code, const char *format, ...)
 {
@@ -35,6 +36,7 @@ static void count_outputs(struct host *host, struct book *book)
     book->dropped += host->dropped;
     book->digest += host->digest;
     host->given = host->dropped = host->digest = 0;
+    overflow_count(host, book);
 }
 
 /* Outputs so far are behind us: they stay staged, whatever comes. */
@@ -124,6 +126,7 @@ void host_begin(struct host *host, enum phase phase, struct item *item)
     host->verdict = host->refused = 0;
     host->why[0] = '\0';
     host->class = NULL;
+    host->full = 0;
     host->cursor_set = false;
     if (host->post->kept > 0)
         host->begun_ns = clock_now();
@@ -252,9 +255,11 @@ static int send_failed(struct host *host, unsigned attempts)
         code = give_failed(host);
     if (code == 0)
         return kept_settled(host);
-    if (code == WEIR_ETOOBIG) { /* its queue is too small: report it instead */
+    if (code == WEIR_ETOOBIG || (code == WEIR_ELOST && host->full > 0)) {
+        /* its queue is too small, or fails it again: it is reported instead */
         memcpy(host->why, why, sizeof why);
         host->refused = 0;
+        host->full = 0;
         code = report(host, attempts);
         if (code == 0)
             code = kept_failed(host, attempts);
@@ -276,6 +281,7 @@ int host_fail(struct host *host, unsigned attempts)
     if (host->class == NULL)
         host->class = host->refused < 0 ? KEPT_REFUSED : KEPT_ERROR;
     host->refused = 0;
+    overflow_failed(host);
     if (host->item == NULL) { /* behind what failed, a source goes on */
         host->seen = host->hash = 0;
         turn_book(host->member)->failed++;
@@ -424,6 +430,8 @@ int host_commit(struct host *host)
         return code;
     book = turn_book(host->member);
     book->part = 0;
+    if (host->keeps)
+        overflow_count(host, book); /* no item is in hand */
     if (is_source(host))
         book_source(host, book);
     return commit(host);

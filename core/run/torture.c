@@ -63,15 +63,19 @@ static int check_effects(const struct torture *torture, weir_error *err)
     return 0;
 }
 
-static bool fills(const struct job_stage *stage, int queue)
+static int check_overflow(const struct torture *torture, weir_error *err)
 {
-    if (stage->failed == queue)
-        return true;
-    for (size_t k = 0; k < stage->outputs.count; k++)
-        for (size_t n = 0; n < stage->outputs.at[k].to.count; n++)
-            if (stage->outputs.at[k].to.at[n] == queue)
-                return true;
-    return false;
+    for (size_t i = 0; i < torture->job->queues.count; i++) {
+        const struct job_queue *queue = &torture->job->queues.at[i];
+
+        if (queue->overflow != WEIR_OVERFLOW_BLOCK)
+            return error_set(err, WEIR_EINVAL,
+                             "what queue '%s' does when it is full ('overflow: "
+                             "%s') is another thing in each run, and runs are "
+                             "compared: write 'overflow: block' for this",
+                             queue->name, job_overflow_word(queue->overflow));
+    }
+    return 0;
 }
 
 /* Whether some queue of the stage is filled by one that @gives the same each
@@ -84,7 +88,7 @@ static bool fed_by(const struct torture *torture, size_t stage, bool gives)
     for (size_t i = 0; i < job->stages.count; i++)
         for (size_t m = 0; m < it->from.count; m++)
             if (torture->sights[i].gives == gives &&
-                fills(&job->stages.at[i], it->from.at[m]))
+                job_fills(&job->stages.at[i], it->from.at[m]))
                 return true;
     return false;
 }
@@ -132,7 +136,7 @@ static bool is_ordered(const struct job *job)
         unsigned fill = 0;
 
         for (size_t i = 0; i < job->stages.count; i++)
-            fill += fills(&job->stages.at[i], (int)q);
+            fill += job_fills(&job->stages.at[i], (int)q);
         if (fill > 1)
             return false;
     }
@@ -208,6 +212,8 @@ int torture_prepare(struct torture *torture, const struct job *job,
     look_at_stages(torture);
     torture->ordered = is_ordered(job);
     code = check_effects(torture, err);
+    if (code == 0)
+        code = check_overflow(torture, err);
     return code < 0 ? code : make_scratch(torture, err);
 }
 

@@ -52,6 +52,9 @@ static int enter(struct worker *worker, const struct nursery_order *order,
     if (code == 0)
         code = member_enter(worker->segment, worker->post.member,
                             &worker->member);
+    if (code == 0 && worker->post.dropper > 0)
+        code = member_enter(worker->segment, worker->post.dropper - 1,
+                            &worker->host.dropper);
     close(order->fds[POST_SEGMENT]);
     if (code == 0)
         segment_set_sinks_log(worker->segment, order->fds[POST_FILES]);
@@ -207,8 +210,10 @@ int run_worker(void *bound, const struct nursery_order *order)
     else
         news_say(order->fds[POST_NEWS], worker.post.member, NEWS_UNOPEN, code,
                  "%s", err.text[0] != '\0' ? err.text : weir_strerror(code));
-    if (code == 0)
+    if (code == 0) {
+        member_leave(&worker.host.dropper);
         member_leave(&worker.member);
+    }
     host_free(&worker.host);
     free(worker.items);
     VEC_DONE(&worker.put_off);

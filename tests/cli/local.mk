@@ -29,6 +29,7 @@ cli_tests = \
 	%D%/run-limits.sh \
 	%D%/run-named.sh \
 	%D%/run-order.sh \
+	%D%/run-overflow.sh \
 	%D%/run-parts.sh \
 	%D%/run-refused.sh \
 	%D%/run-signals.sh \

@@ -62,6 +62,7 @@ crash_scripts = \
 	%D%/run-journal.sh \
 	%D%/run-kept.sh \
 	%D%/run-named.sh \
+	%D%/run-overflow.sh \
 	%D%/run-rename.sh \
 	%D%/run-resume.sh \
 	%D%/run-stopped.sh \

@@ -152,7 +152,9 @@ static void seed_post(struct buf *out, unsigned number)
         queue = VEC_ADD(&post.queues);
         from = VEC_ADD(&post.from);
         must(queue != NULL && from != NULL);
-        *queue = (struct post_queue){ i, "queue", 64, 4096 };
+        *queue = (struct post_queue){
+            .number = i, .name = "queue", .capacity = 64, .bytes = 4096
+        };
         *from = i;
     }
     post_write(&post, out);

@@ -12,6 +12,7 @@ TESTS += %D%/test
 	%D%/kept.c \
 	%D%/main.c \
 	%D%/news.c \
+	%D%/overflow.c \
 	%D%/plan.c \
 	%D%/post.c \
 	%D%/report.c \

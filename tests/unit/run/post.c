@@ -22,8 +22,12 @@ static struct post sample(void)
                          .from_bytes = UINT64_C(1) << 40 };
     post_places *places = VEC_ADD(&post.outputs);
 
-    *VEC_ADD(&post.queues) = (struct post_queue){ 2, "words", 64, 1 << 20 };
-    *VEC_ADD(&post.queues) = (struct post_queue){ 3, "bad", 8, 4096 };
+    *VEC_ADD(&post.queues) = (struct post_queue){
+        2, "words", 64, 1 << 20, WEIR_OVERFLOW_BLOCK, 0
+    };
+    *VEC_ADD(&post.queues) = (struct post_queue){
+        3, "bad", 8, 4096, WEIR_OVERFLOW_DROP_OLD, 5
+    };
     *VEC_ADD(&post.from) = 0;
     *VEC_ADD(&post.from) = 1;
     *VEC_ADD(places) = 0;
@@ -52,6 +56,9 @@ START_TEST(written_is_read)
     ck_assert_uint_eq(got.queues.count, 2);
     ck_assert_str_eq(got.queues.at[1].name, "bad");
     ck_assert_uint_eq(got.queues.at[1].bytes, 4096);
+    ck_assert_int_eq(got.queues.at[1].overflow, WEIR_OVERFLOW_DROP_OLD);
+    ck_assert_uint_eq(got.queues.at[1].counter, 5);
+    ck_assert(got.overflows);
     ck_assert_uint_eq(got.from.count, 2);
     ck_assert_uint_eq(got.from_bytes, UINT64_C(1) << 40);
     ck_assert_uint_eq(got.outputs.count, 1);

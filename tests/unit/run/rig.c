@@ -78,6 +78,8 @@ static void sit_down(struct rig *rig)
     worker->segment = host->segment = rig->segment;
     ck_assert_int_eq(member_enter(rig->segment, RIG_WORKER, &worker->member),
                      0);
+    ck_assert_int_eq(member_enter(rig->segment, RIG_DROPPER, &host->dropper),
+                     0);
     host->member = worker->member;
     host->task = worker->task;
     host->post = &worker->post;
@@ -126,6 +128,7 @@ void rig_done(struct rig *rig)
     uint64_t chunks = 0, bytes = 0;
 
     stand_up(rig);
+    member_leave(&rig->worker.host.dropper);
     member_leave(&rig->worker.member);
     member_leave(&rig->producer);
     for (unsigned i = 0; i < RIG_QUEUES; i++)
@@ -182,7 +185,11 @@ int rig_work(struct rig *rig)
 void rig_kill(struct rig *rig, int signal)
 {
     member_forget(&rig->worker.member);
+    member_forget(&rig->worker.host.dropper);
     stand_up(rig);
+    ck_assert_int_eq(member_recover(rig->segment, RIG_DROPPER, CAUSE_NONE, 0,
+                                    NULL),
+                     0);
     ck_assert_int_eq(member_recover(rig->segment, RIG_WORKER, CAUSE_SIGNAL,
                                     signal, NULL),
                      0);

@@ -35,7 +35,13 @@ struct rig {
 };
 
 /* Members of the segment. */
-enum { RIG_WORKER, RIG_PRODUCER, RIG_CONSUMER, RIG_MEMBERS };
+enum {
+    RIG_WORKER,
+    RIG_PRODUCER,
+    RIG_CONSUMER,
+    RIG_DROPPER, /* the worker's second: overflow.h */
+    RIG_MEMBERS
+};
 
 void rig_init(struct rig *rig, const weir_task *task, unsigned in_capacity,
               unsigned out_capacity);

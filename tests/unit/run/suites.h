@@ -13,6 +13,7 @@ Suite *inline_item_suite(void);
 Suite *inline_task_suite(void);
 Suite *kept_suite(void);
 Suite *news_suite(void);
+Suite *overflow_suite(void);
 Suite *plan_suite(void);
 Suite *post_suite(void);
 Suite *report_suite(void);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * overflow.c - where a queue's `overflow` can be other than to wait. Runs in
+ * the owner, after the tasks are known.
+ *
+ * What is dropped is never leased, and never held back for its order: so a
+ * stage that keeps order fills no queue that drops, and takes from none whose
+ * oldest goes. What fails is the item whose outputs find no room: so there must
+ * be one.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "job/internal.h"
+
+const char *job_overflow_word(enum weir_overflow overflow)
+{
+    static const char *const words[] = { "block", "fail", "drop-new",
+                                         "drop-old" };
+
+    return words[overflow];
+}
+
+static const char *name_of(const struct job_stage *stage)
+{
+    return stage->name != NULL ? stage->name : "?";
+}
+
+bool job_fills(const struct job_stage *stage, int queue)
+{
+    for (size_t i = 0; i < stage->outputs.count; i++)
+        for (size_t k = 0; k < stage->outputs.at[i].to.count; k++)
+            if (stage->outputs.at[i].to.at[k] == queue)
+                return true;
+    return stage->failed == queue;
+}
+
+static void check_filler(struct reading *reading, const struct job_queue *queue,
+                         const struct job_stage *stage)
+{
+    bool fails = queue->overflow == WEIR_OVERFLOW_FAIL;
+
+    if (stage->keeps_order)
+        mistake(reading, queue->overflow_mark,
+                "stage '%s' fills it in the order of its input, and what comes "
+                "too early waits in it: 'overflow' can be 'block' only",
+                name_of(stage));
+    else if (fails && stage->desc.source)
+        mistake(reading, queue->overflow_mark,
+                "stage '%s' is a source: it has no item that could fail; "
+                "'overflow' can be 'block', 'drop-new' or 'drop-old'",
+                name_of(stage));
+    else if (fails && stage->desc.has_save)
+        mistake(reading, queue->overflow_mark,
+                "stage '%s' gives nothing before its state is saved, and then "
+                "no item is left that could fail; 'overflow' can be 'block', "
+                "'drop-new' or 'drop-old'",
+                name_of(stage));
+}
+
+static void check_queue(struct reading *reading, int number)
+{
+    const struct job *job = reading->job;
+    const struct job_queue *queue = &job->queues.at[number];
+
+    if (queue->known != NULL && queue->consumer >= 0)
+        mistake(reading, queue->overflow_mark,
+                "other programs fill it by the name '%s', and the run takes "
+                "from there what there is room for: 'overflow' can be 'block' "
+                "only",
+                queue->known);
+    if (queue->overflow == WEIR_OVERFLOW_DROP_OLD && queue->consumer >= 0 &&
+        job->stages.at[queue->consumer].keeps_order)
+        mistake(reading, queue->overflow_mark,
+                "stage '%s' takes from it in order, and nobody else can: write "
+                "'overflow: drop-new'",
+                name_of(&job->stages.at[queue->consumer]));
+    for (size_t i = 0; i < job->stages.count; i++)
+        if (reading->raw.at[i].described &&
+            job_fills(&job->stages.at[i], number))
+            check_filler(reading, queue, &job->stages.at[i]);
+}
+
+/* Each is counted in the books of the stage. */
+static void check_count(struct reading *reading, int number)
+{
+    const struct job *job = reading->job;
+    const struct job_stage *stage = &job->stages.at[number];
+    unsigned count = 0;
+
+    for (size_t q = 0; q < job->queues.count; q++)
+        count += job->queues.at[q].overflow != WEIR_OVERFLOW_BLOCK &&
+                 job_fills(stage, (int)q);
+    if (count > JOB_OVERFLOWS_MOST)
+        mistake(reading, stage->mark,
+                "stage '%s' fills %u queues whose 'overflow' is not 'block'; "
+                "at most %d can be",
+                name_of(stage), count, JOB_OVERFLOWS_MOST);
+}
+
+void overflow_check(struct reading *reading)
+{
+    const struct job *job = reading->job;
+
+    for (size_t q = 0; q < job->queues.count && reading->code == 0; q++) {
+        const struct job_queue *queue = &job->queues.at[q];
+
+        if (queue->overflow == WEIR_OVERFLOW_BLOCK)
+            continue;
+        snprintf(reading->where, sizeof reading->where,
+                 "queue '%s': ", queue->name);
+        check_queue(reading, (int)q);
+    }
+    reading->where[0] = '\0';
+    for (size_t i = 0; i < job->stages.count && reading->code == 0; i++)
+        check_count(reading, (int)i);
+}
