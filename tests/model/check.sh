@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The model of lease and commit (turn.pml): spin goes through all states of
-# small instances, and finds what is wrong with each of the mutations.
+# The models of lease and commit (turn.pml) and of order: keep (order.pml): spin
+# goes through all states of small instances, and finds what is wrong with each
+# of the mutations.
 # shellcheck disable=SC2086 # options are words
 . "${0%/*}/../lib/cli.sh"
 
@@ -56,4 +57,26 @@ found 'a redo that does not look at the word' assert '-DKILLS=1 -DBLIND_REDO'
 found 'no wake in recovery' 'end state' '-DKILLS=1 -DNO_RECOVERY_WAKE'
 found 'waiting for room with staged items' 'end state' \
     '-DKILLS=0 -DITEMS=2 -DOUTPUTS=2 -DWAIT_WITH_STAGED'
+
+model=$WEIR_SRCDIR/tests/model/order.pml
+holds 'in order: two workers, three items, room for two' '-DKILLS=0'
+holds 'in order: two items, room for two, a kill' '-DITEMS=2 -DKILLS=1'
+holds 'in order: two items, room for one, a kill' '-DITEMS=2 -DROOM=1 -DKILLS=1'
+! long || holds 'in order: three items, room for two, a kill' '-DKILLS=1'
+! long || holds 'in order: three items, room for one, a kill' \
+    '-DROOM=1 -DKILLS=1'
+
+found 'published without being held' assert '-DKILLS=0 -DNOT_HELD'
+found 'what is held published whatever is next' assert \
+    '-DKILLS=0 -DNEXT_IGNORED'
+found 'an input freed before its output is held' assert \
+    '-DKILLS=0 -DFREE_BEFORE_HOLD'
+found 'advance before the input is free' 'end state' \
+    '-DKILLS=0 -DADVANCE_BEFORE_FREE'
+found 'the last slot taken by any' 'end state' '-DKILLS=0 -DLAST_SLOT'
+found 'no wake for whose turn it is' 'end state' '-DKILLS=0 -DNO_TURN_WAKE'
+found 'the last item leased first' 'end state' \
+    '-DKILLS=0 -DROOM=1 -DLEASED_LAST_FIRST'
+found 'no advance in recovery' 'end state' \
+    '-DITEMS=2 -DKILLS=1 -DNO_RECOVERY_ADVANCE'
 finish
