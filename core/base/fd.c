@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -147,6 +148,27 @@ int fd_put_at(int fd, int number)
             break;
     }
     return got < 0 ? -errno : 0;
+}
+
+void fd_identify(int fd, struct fd_identity *out)
+{
+    struct stat st;
+
+    *out = (struct fd_identity){ 0 };
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        *out = (struct fd_identity){ (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+}
+
+bool fd_is(int fd, const struct fd_identity *identity)
+{
+    struct stat st;
+
+    if (identity->dev == 0 && identity->ino == 0)
+        return true; /* nobody knows */
+    if (fstat(fd, &st) < 0)
+        return errno != EBADF;
+    return (uint64_t)st.st_dev == identity->dev &&
+           (uint64_t)st.st_ino == identity->ino;
 }
 
 int fd_fill_standard(void)

@@ -25,6 +25,15 @@ int fd_slurp(int fd, struct buf *buf, size_t most);
 /* dup2, again when the system says that it could not just now. */
 int fd_put_at(int fd, int number);
 
+/* Which open file a descriptor is: whoever closes it and opens another gets the
+ * same number. All files that are eventfds and the like are one. */
+struct fd_identity {
+    uint64_t dev, ino; /* both 0: it is not known, and anyone is taken for it */
+};
+
+void fd_identify(int fd, struct fd_identity *out);
+bool fd_is(int fd, const struct fd_identity *identity);
+
 /* Opens /dev/null on each of 0, 1, 2 that is closed: first thing in main. */
 int fd_fill_standard(void);
 

@@ -220,6 +220,26 @@ START_TEST(messages_cut)
 }
 END_TEST
 
+START_TEST(same_file)
+{
+    const struct fd_identity unknown = { 0 };
+    struct fd_identity identity;
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), number = fd;
+
+    fd_identify(fd, &identity);
+    ck_assert(fd_is(fd, &identity));
+    ck_assert(fd_is(fd, &unknown));
+    fd_close(&fd);
+    ck_assert(!fd_is(number, &identity));
+    fd = open("/", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_eq(fd, number);
+    ck_assert(!fd_is(fd, &identity));
+    fd_close(&fd);
+    fd_identify(-1, &identity);
+    ck_assert(fd_is(0, &identity));
+}
+END_TEST
+
 Suite *fd_suite(void)
 {
     Suite *suite = suite_create("fd");
@@ -233,6 +253,7 @@ Suite *fd_suite(void)
     tcase_add_test(tcase, fills_standard);
     tcase_add_test(tcase, messages);
     tcase_add_test(tcase, messages_cut);
+    tcase_add_test(tcase, same_file);
     suite_add_tcase(suite, tcase);
     return suite;
 }
