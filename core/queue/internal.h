@@ -3,6 +3,7 @@
 #ifndef QUEUE_INTERNAL_H
 #define QUEUE_INTERNAL_H
 
+#include "base/fd.h"
 #include "queue/layout.h"
 #include "queue/queue.h"
 
@@ -45,6 +46,8 @@ struct segment {
     struct store store;
     struct lives *lives; /* without an owner: what this process has of it */
     int sinks_log;       /* of a run with a journal: sink.c; 0: none */
+    struct fd_identity sinks_log_is;
+    const char *shield; /* mapped once more, to be read only; NULL: not */
 };
 
 struct member {

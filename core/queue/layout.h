@@ -206,6 +206,7 @@ struct member_head {
     _Atomic int64_t limit_ns; /* what the item in hand may take; 0: no limit */
     _Atomic uint64_t beat;    /* raised by signs of life of the task */
     _Atomic uint64_t overdue; /* turn + 1 that takes too long; 0: none */
+    _Atomic uint32_t parting; /* enum parting, when it has ended itself */
     _Atomic uint32_t sink;    /* sink + 1 whose lock this member is to hold */
     _Atomic uint64_t sink_length; /* committed length once txn says so */
 

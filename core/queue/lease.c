@@ -28,6 +28,14 @@ void turn_open(struct member *member)
     WEIR_POINT("queue.turn.open");
 }
 
+/* Where it can be read and not be written, in a process that asked for it. */
+static const void *shielded(const struct segment *segment, const void *data)
+{
+    return segment->shield == NULL
+               ? data
+               : segment->shield + ((const char *)data - segment->base);
+}
+
 static int fill_item(const struct segment *segment, uint64_t ref,
                      const struct slot *slot, struct item *item)
 {
@@ -38,9 +46,9 @@ static int fill_item(const struct segment *segment, uint64_t ref,
     *item = (struct item){
         .ref = ref,
         .queue = reference_queue(ref),
-        .data = view.data,
+        .data = shielded(segment, view.data),
         .size = view.size,
-        .attrs = view.attrs,
+        .attrs = shielded(segment, view.attrs),
         .attrs_size = view.attrs_size,
         .root = slot->root,
         .path = slot->path,

@@ -39,6 +39,7 @@ static int bind_member(struct segment *segment, unsigned number,
     atomic_store(&head->bell_bytes, 0);
     atomic_store(&head->limit_ns, 0);
     atomic_store(&head->overdue, 0);
+    atomic_store(&head->parting, 0);
     atomic_store(&head->park, PARK_NONE);
     atomic_store(&head->pid, (int32_t)syscall(SYS_gettid));
     atomic_store(&head->state, MEMBER_LIVE);
@@ -207,6 +208,18 @@ bool member_overdue(const struct member *member)
 
     return atomic_load_explicit(&head->overdue, memory_order_relaxed) ==
            atomic_load_explicit(&head->turn, memory_order_relaxed) + 1;
+}
+
+void member_part(struct member *member, enum parting why)
+{
+    atomic_store(&member->head->parting, (uint32_t)why);
+}
+
+unsigned member_parting(const struct segment *segment, unsigned number)
+{
+    return number < segment->member_count
+               ? atomic_load(&member_at(segment, number)->parting)
+               : 0;
 }
 
 /* --------------------------------------------------------------- samples ----

@@ -43,7 +43,7 @@ enum {
 enum cause {
     CAUSE_NONE,
     CAUSE_ERROR,  /* the task said so */
-    CAUSE_EXIT,   /* code: status */
+    CAUSE_EXIT,   /* code: status; from PARTING_FIRST on: enum parting */
     CAUSE_SIGNAL, /* code: signal, from outside or of its own making */
     CAUSE_LIMIT,  /* our kill: the time limit; code: enum limit_code */
     CAUSE_MEMORY, /* our kill: too much memory; code: MiB that it had */
@@ -54,6 +54,13 @@ enum cause {
 
 enum limit_code { LIMIT_TIME, LIMIT_SILENT };
 enum kill_code { KILL_HOLDER, KILL_NURSERY };
+
+/* Why a member ended itself: its task had made it unfit. */
+enum parting {
+    PARTING_FIRST = 256, /* no exit status */
+    PARTING_FDS = PARTING_FIRST,
+    PARTING_JUMP,
+};
 
 /* ------------------------------------------------------------ segment ---- */
 
@@ -85,6 +92,10 @@ int segment_create(const struct segment_plan *plan, struct segment **out,
 int segment_attach(int fd, struct segment **out, weir_error *err);
 void segment_free(struct segment **segment);
 int segment_fd(const struct segment *segment);
+/* In a worker, before segment_seclude: what it leases it has in memory that can
+ * only be read, so that a task which writes to its input is killed by that
+ * write. Best effort: it takes as much address space again. */
+void segment_shield(struct segment *segment);
 /* In a worker, once: no copy of the mapping in a task's own fork, and no
  * descriptor of it left. */
 int segment_seclude(struct segment *segment);
@@ -156,6 +167,9 @@ void member_beat(struct member *member);
 void member_set_overdue(struct segment *segment, unsigned number,
                         uint64_t turn);
 bool member_overdue(const struct member *member);
+/* Left behind by one that ends now; what a dead one left: 0: nothing. */
+void member_part(struct member *member, enum parting why);
+unsigned member_parting(const struct segment *segment, unsigned number);
 
 /* --- one item, as its holder sees it --- */
 

@@ -521,6 +521,7 @@ void segment_free(struct segment **segment)
     if (s == NULL)
         return;
     *segment = NULL;
+    memory_unmap((void *)s->shield, s->size);
     if (s->lives == NULL || lives_free(s))
         memory_unmap(s->base, s->size);
     fd_close(&s->fd);
@@ -532,6 +533,16 @@ void segment_free(struct segment **segment)
 int segment_fd(const struct segment *segment)
 {
     return segment->fd;
+}
+
+void segment_shield(struct segment *segment)
+{
+    void *shield = memory_map_again(segment->fd, segment->size);
+
+    if (shield != NULL && memory_dontfork(shield, segment->size) == 0)
+        segment->shield = shield;
+    else
+        memory_unmap(shield, segment->size);
 }
 
 int segment_seclude(struct segment *segment)

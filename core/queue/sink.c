@@ -176,6 +176,7 @@ void sinks_registry_unlock(struct segment *segment)
 void segment_set_sinks_log(struct segment *segment, int fd)
 {
     segment->sinks_log = fd;
+    fd_identify(fd, &segment->sinks_log_is);
 }
 
 static int log_sink(const struct segment *segment, const struct sink_head *sink)
@@ -196,6 +197,8 @@ static int log_sink(const struct segment *segment, const struct sink_head *sink)
     buf_counted(&note, body.data, body.size);
     if (body.failed || note.failed)
         return WEIR_ENOMEM;
+    if (!fd_is(segment->sinks_log, &segment->sinks_log_is))
+        return -EBADF; /* a task has closed it: the number is another file's */
     code = fd_write_all(segment->sinks_log, note.data, note.size);
     if (code < 0)
         return code;

@@ -95,6 +95,16 @@ int memory_map(int fd, void **base_out, size_t *size_out, weir_error *err)
     return 0;
 }
 
+void *memory_map_again(int fd, size_t size)
+{
+    int saved = errno;
+    void *again = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd,
+                       0);
+
+    errno = saved;
+    return again == MAP_FAILED ? NULL : again;
+}
+
 void memory_unmap(void *base, size_t size)
 {
     if (base != NULL)

@@ -17,6 +17,9 @@ int memory_create(const char *name, size_t size, int *fd_out, void **base_out,
 /* Maps what another process made; its size is read from the descriptor, and
  * one without the seals is refused. */
 int memory_map(int fd, void **base_out, size_t *size_out, weir_error *err);
+/* The same memory at another place, where it can only be read. NULL: there is
+ * no address space left for that. */
+void *memory_map_again(int fd, size_t size);
 void memory_unmap(void *base, size_t size);
 /* A child of this process shall not have the mapping (a task's own fork). */
 int memory_dontfork(void *base, size_t size);
