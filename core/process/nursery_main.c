@@ -282,6 +282,18 @@ int nursery_make_way(int number, int above)
     return 0;
 }
 
+/* A thread that was left behind may have a stream locked for ever, stdout or
+ * the list of all: then only what is free is flushed. */
+static void flush_output(void)
+{
+    if (fork_threads() <= 1) {
+        fflush(NULL);
+    } else if (ftrylockfile(stdout) == 0) {
+        fflush(stdout);
+        funlockfile(stdout);
+    }
+}
+
 static _Noreturn void worker_main(struct house *house)
 {
     struct verdict verdict = { .pid = getpid() };
@@ -290,7 +302,7 @@ static _Noreturn void worker_main(struct house *house)
     verdict_out = house->verdict_out;
     WEIR_POINT("nursery.fork.child");
     returned = house->spec->worker(house->spec->arg, &house->order);
-    fflush(NULL);
+    flush_output();
     if (returned < 0 || returned > 255) {
         verdict.returned = returned;
         send(verdict_out, &verdict, sizeof verdict,
