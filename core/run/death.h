@@ -28,6 +28,8 @@ void death_ask_kernel(struct death *death, struct memory_kills *seen);
  * of a sentence; or with all that is known of why. */
 enum { DEATH_WORDS = 256 };
 char *death_words(char *out, size_t room, const struct death *death);
+/* What follows "the task", of an enum parting. */
+const char *parting_words(int code);
 char *death_verdict(char *out, size_t room, const struct death *death);
 
 #endif

@@ -52,6 +52,9 @@ struct death deaths_of(struct supervisor *sup, const struct seat *seat)
     if (seat->struck)
         return seat->verdict;
     death = death_of(seat->pid);
+    if (death.cause == CAUSE_EXIT &&
+        member_parting(sup->segment, seat->member) != 0)
+        death.code = (int)member_parting(sup->segment, seat->member);
     if (death.cause == CAUSE_SIGNAL && death.code == SIGKILL &&
         lost_nursery(sup, seat->pid))
         return (struct death){ CAUSE_KILLED, KILL_NURSERY };

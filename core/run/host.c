@@ -12,7 +12,6 @@
 
 #include "queue/attrs.h"
 #include "run/host.h"
-#include "run/news.h"
 
 static struct host *host_of(weir_call *call)
 {
@@ -288,8 +287,7 @@ static void host_log(weir_call *call, int level, const char *format,
     struct host *host = host_of(call);
 
     if (level > WEIR_DEBUG)
-        news_vsay(host->news, host->post->member, NEWS_LOG, level, format,
-                  args);
+        host_vsay(host, NEWS_LOG, level, format, args);
 }
 
 static void host_heartbeat(weir_call *call)

@@ -20,6 +20,7 @@
 #include "plugin/expand.h"
 #include "plugin/plugin.h"
 #include "queue/queue.h"
+#include "run/news.h"
 #include "run/post.h"
 
 enum phase { PHASE_OPEN, PHASE_RUN, PHASE_FLUSH, PHASE_STATE, PHASE_CLOSE };
@@ -97,7 +98,9 @@ struct host {
     const void *params;
     void *state;
     int news, stop_fd;
-    bool keeps; /* the task saves: inputs count only when its state is saved */
+    struct fd_identity news_is;
+    bool called; /* the task is in a call */
+    bool keeps;  /* the task saves: inputs count only when its state is saved */
 
     /* The call that is under way. */
     enum phase phase;
@@ -160,6 +163,7 @@ struct host {
     uint64_t ordinal; /* of the first output behind the cursor */
 
     int saved_fds[2];
+    struct fd_identity saved_is[2];
     int64_t save_ns;         /* how long the last save took */
     bool commit_soon;        /* do not wait for the rest of the batch */
     VEC(struct buf) reports; /* failures, for the next commit */
@@ -212,6 +216,22 @@ extern const char not_the_same[];
  * go on; WEIR_ELOST: this item cannot be tried again. */
 int host_refuse(struct host *host, int code, const char *format, ...)
     WEIR_PRINTF(3, 4);
+
+/* --- guard.c --- */
+/* Once the descriptors are there: which ones they are. */
+void guard_init(struct host *host);
+/* Around each call of the task's functions. */
+void guard_enter(struct host *host);
+void guard_leave(struct host *host);
+/* Between calls: does not return in a worker whose task has jumped out. */
+void guard_step(const struct host *host);
+/* The descriptor, where it is still weir's; else this does not return. */
+int guard_saved(const struct host *host, unsigned which);
+/* What the supervisor is to hear of this worker. */
+void host_say(const struct host *host, enum news_kind kind, int code,
+              const char *format, ...) WEIR_PRINTF(4, 5);
+void host_vsay(const struct host *host, enum news_kind kind, int code,
+               const char *format, va_list args);
 
 /* --- files.c --- */
 int host_append(struct host *host, int fd, const void *data, size_t size);

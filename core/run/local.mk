@@ -14,6 +14,7 @@ libweir_internal_la_SOURCES += \
 	%D%/gate.c %D%/gate.h \
 	%D%/gates.c \
 	%D%/give.c \
+	%D%/guard.c \
 	%D%/halt.c %D%/halt.h \
 	%D%/halt_rule.c \
 	%D%/goes_on.c \

@@ -24,10 +24,13 @@
 #include "process/process.h"
 #include "run/backoff.h"
 #include "run/gate.h"
+#include "run/host.h"
 
 enum {
     CLOSED_MOST = 3,   /* deaths in a row before the task was open */
     KILLED_MOST = 10,  /* the same, by SIGKILL: somebody else's doing */
+    LOOSE_MOST = 10,   /* deaths in a row that no item is charged for */
+    LOOSE_KILLED = 50, /* the same, by SIGKILL */
     REFUSED_MOST = 8,  /* forks refused in a row */
     NURSERY_MOST = 30, /* nurseries in a row that could not be prepared */
 };
@@ -288,6 +291,26 @@ static void cannot_open(struct supervisor *sup, struct seat *seat,
                     death_words(words, sizeof words, death), seat->closed);
 }
 
+/* It died at work with nothing in hand that could be charged: as its state was
+ * saved, say. Without an end that would go on for ever. */
+static void count_loose(const struct supervisor *sup, struct seat *seat,
+                        const struct member_sample *sample)
+{
+    if (settled_by(sup, seat->member) != seat->settled || sample->in_hand)
+        seat->loose = 0;
+    else if (seat->ready && sample->waiting == WAITING_NOT &&
+             sample->tries == 0)
+        seat->loose++;
+}
+
+static bool is_loose(const struct seat *seat, const struct death *death)
+{
+    bool killed = death->cause == CAUSE_OUT || death->cause == CAUSE_KILLED ||
+                  (death->cause == CAUSE_SIGNAL && death->code == SIGKILL);
+
+    return seat->loose >= (unsigned)(killed ? LOOSE_KILLED : LOOSE_MOST);
+}
+
 /* A source, or a flush, that dies again and again without a commit. */
 static bool tries_used_up(const struct supervisor *sup, const struct seat *seat,
                           unsigned tries)
@@ -344,11 +367,12 @@ static void succeed(struct supervisor *sup, struct seat *seat,
                         "%s, and task '%s' does not save its state",
                         stage->job->name, words,
                         seats_task(sup, seat->stage, task, sizeof task));
-    } else if (tries_used_up(sup, seat, tries)) {
+    } else if (tries_used_up(sup, seat, tries) || is_loose(seat, death)) {
         supervisor_fail(sup,
                         "stage '%s': its worker %s %u times without getting "
                         "on",
-                        stage->job->name, words, tries);
+                        stage->job->name, words,
+                        tries > 0 ? tries : seat->loose);
     } else {
         seat->closed = 0;
     }
@@ -382,6 +406,7 @@ void seats_died(struct supervisor *sup, unsigned member)
     supervisor_hear_news(sup);
     death = deaths_of(sup, seat);
     member_sample(sup->segment, member, &sample);
+    count_loose(sup, seat, &sample);
     recover(sup, member, &death, &hand);
     deaths_tell(sup, seat, &death, &hand, sample.tries);
     supervisor_unwatch(sup, seat->pidfd);

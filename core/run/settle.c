@@ -327,7 +327,7 @@ static int save(struct host *host)
 {
     struct book *book = turn_book(host->member);
     unsigned next = book->saved == 1 ? 2 : 1;
-    int fd = host->saved_fds[next - 1];
+    int fd = guard_saved(host, next - 1);
     enum phase phase = host->phase;
     int64_t before = clock_now();
     int code;
@@ -336,7 +336,9 @@ static int save(struct host *host)
         return host_refuse(host, WEIR_EFAILED, "the state cannot be saved: %s",
                            strerror(errno));
     host->phase = PHASE_STATE;
+    guard_enter(host);
     code = host->task->save(&host->call, fd);
+    guard_leave(host);
     host->phase = phase;
     if (code != 0) {
         if (host->verdict == 0)
@@ -346,6 +348,7 @@ static int save(struct host *host)
                                    "reason");
         return WEIR_EFAILED;
     }
+    guard_saved(host, next - 1); /* what it wrote to is still that file */
     book->saved = next;
     host->save_ns = clock_now() - before;
     return 0;

@@ -92,7 +92,7 @@ int worker_source(struct worker *worker)
         enum outcome outcome;
 
         host_begin(host, PHASE_RUN, NULL);
-        outcome = worker_judge(worker, worker->task->run(&host->call));
+        outcome = worker_judge(worker, worker_call(worker, worker->task->run));
         switch (outcome) {
         case OUTCOME_END:
             return host->seen < host->skip

@@ -55,6 +55,7 @@ struct seat {
     uint64_t settled; /* in its book when it started */
     unsigned young;   /* deaths in a row that came early, without progress */
     unsigned closed;  /* in a row before the task was open */
+    unsigned loose;   /* in a row at work, with nothing to charge for it */
     unsigned refused; /* forks in a row */
     int saved_fds[2]; /* what its task saved; -1: it does not */
 

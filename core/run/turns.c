@@ -103,8 +103,12 @@ static int fail_lost(struct worker *worker, struct item *item)
     host->class = kept_class(item->cause);
     switch (item->cause) {
     case CAUSE_EXIT:
-        snprintf(host->why, sizeof host->why, "task called exit(%d)",
-                 item->cause_code);
+        if (item->cause_code >= PARTING_FIRST)
+            snprintf(host->why, sizeof host->why, "task %s",
+                     parting_words(item->cause_code));
+        else
+            snprintf(host->why, sizeof host->why, "task called exit(%d)",
+                     item->cause_code);
         break;
     case CAUSE_SIGNAL:
     case CAUSE_OUT:
@@ -136,7 +140,7 @@ static enum outcome try_item(struct worker *worker, struct item *item)
     struct host *host = &worker->host;
 
     host_begin(host, PHASE_RUN, item);
-    return worker_judge(worker, worker->task->run(&host->call));
+    return worker_judge(worker, worker_call(worker, worker->task->run));
 }
 
 static int give_item_back(struct worker *worker, struct item *item)
@@ -346,8 +350,10 @@ int worker_turns(struct worker *worker)
 {
     for (;;) {
         int64_t starved = 0;
-        int count = lease(worker, &starved), code;
+        int count, code;
 
+        guard_step(&worker->host);
+        count = lease(worker, &starved);
         if (count == WEIR_ETIMEDOUT || count == 0) {
             worker_add_times(worker, starved);
             code = commit(worker);
@@ -378,7 +384,8 @@ static int try_flush(struct worker *worker)
         member_note_try(worker->member);
         host_begin_source(host);
         host_begin(host, PHASE_FLUSH, NULL);
-        outcome = worker_judge(worker, worker->task->flush(&host->call));
+        outcome = worker_judge(worker,
+                               worker_call(worker, worker->task->flush));
         if (outcome == OUTCOME_DONE && host->seen < host->skip) {
             snprintf(host->why, sizeof host->why, "%s", not_the_same);
             outcome = OUTCOME_FAIL;

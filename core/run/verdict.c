@@ -12,6 +12,12 @@
 #include "run/death.h"
 #include "shm/memory.h"
 
+const char *parting_words(int code)
+{
+    return code == PARTING_FDS ? "closed descriptors that were weir's"
+                               : "jumped out of its call";
+}
+
 char *death_words(char *out, size_t room, const struct death *death)
 {
     switch (death->cause) {
@@ -39,7 +45,11 @@ char *death_words(char *out, size_t room, const struct death *death)
         snprintf(out, room, "was killed by %s", text_signal(death->code));
         break;
     default:
-        snprintf(out, room, "ended with exit status %d", death->code);
+        if (death->code >= PARTING_FIRST)
+            snprintf(out, room, "ended itself: its task %s",
+                     parting_words(death->code));
+        else
+            snprintf(out, room, "ended with exit status %d", death->code);
         break;
     }
     return out;

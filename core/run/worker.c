@@ -48,6 +48,8 @@ static int enter(struct worker *worker, const struct nursery_order *order,
     int code = segment_attach(order->fds[POST_SEGMENT], &worker->segment, err);
 
     if (code == 0)
+        segment_shield(worker->segment);
+    if (code == 0)
         code = segment_seclude(worker->segment);
     if (code == 0)
         code = member_enter(worker->segment, worker->post.member,
@@ -81,6 +83,7 @@ static int set_up_host(struct worker *worker, const struct job_bound *bound,
         host->saved_fds[0] = order->fds[POST_SAVED];
         host->saved_fds[1] = order->fds[POST_SAVED + 1];
     }
+    guard_init(host);
     host->root = (uint64_t)worker->post.stage << 52 |
                  (uint64_t)worker->post.index << 40;
     worker->items = calloc(room, sizeof *worker->items);
@@ -112,13 +115,25 @@ static int load(struct worker *worker)
 
     if (worker->task->load == NULL || book->saved < 1 || book->saved > 2)
         return 0;
-    fd = host->saved_fds[book->saved - 1];
+    fd = guard_saved(host, book->saved - 1);
     if (lseek(fd, 0, SEEK_SET) < 0)
         return unopened(host, "its saved state cannot be read", -errno);
     host->phase = PHASE_STATE;
+    guard_enter(host);
     code = worker->task->load(&host->call, fd);
+    guard_leave(host);
     return code == 0 ? 0
                      : unopened(host, "its saved state cannot be loaded", code);
+}
+
+int worker_call(struct worker *worker, int (*function)(weir_call *call))
+{
+    int returned;
+
+    guard_enter(&worker->host);
+    returned = function(&worker->host.call);
+    guard_leave(&worker->host);
+    return returned;
 }
 
 int worker_open_task(struct worker *worker)
@@ -131,7 +146,7 @@ int worker_open_task(struct worker *worker)
     if (worker->task->source)
         host_begin_source(host);
     if (worker->task->open != NULL)
-        code = worker->task->open(&host->call);
+        code = worker_call(worker, worker->task->open);
     if (code != 0)
         return unopened(host, "it cannot be opened", code);
     return load(worker);
@@ -144,10 +159,9 @@ void worker_close_task(struct worker *worker)
 
     host_begin(host, PHASE_CLOSE, NULL);
     if (worker->task->close != NULL)
-        code = worker->task->close(&host->call);
+        code = worker_call(worker, worker->task->close);
     if (code != 0)
-        news_say(host->news, worker->post.member, NEWS_LOG, WEIR_WARNING,
-                 "close failed: %s",
+        host_say(host, NEWS_LOG, WEIR_WARNING, "close failed: %s",
                  host->verdict != 0 ? host->why : weir_strerror(code));
 }
 
@@ -176,13 +190,13 @@ static int live(struct worker *worker)
         return 0;
     code = worker_open_task(worker);
     if (code < 0) {
-        news_say(host->news, member, NEWS_UNOPEN, code, "%s", host->why);
+        host_say(host, NEWS_UNOPEN, code, "%s", host->why);
         return code;
     }
-    news_say(host->news, member, NEWS_READY, 0, "%s", "");
+    host_say(host, NEWS_READY, 0, "%s", "");
     code = work(worker);
     if (code < 0 && code != WEIR_ECANCELED)
-        news_say(host->news, member, NEWS_FATAL, code, "%s",
+        host_say(host, NEWS_FATAL, code, "%s",
                  host->why[0] != '\0' ? host->why : weir_strerror(code));
     if (code == 0)
         worker_close_task(worker);

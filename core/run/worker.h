@@ -87,6 +87,8 @@ void worker_await_due(struct worker *worker);
 /* Of a source, or a flush, that begins again. */
 void worker_wait(struct worker *worker, unsigned attempts);
 
+/* What the function returned, if it came back. */
+int worker_call(struct worker *worker, int (*function)(weir_call *call));
 int worker_open_task(struct worker *worker);
 void worker_close_task(struct worker *worker);
 /* Adds the time since worker->now to the member's sums. */

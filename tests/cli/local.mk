@@ -35,12 +35,14 @@ cli_tests = \
 	%D%/run-signals.sh \
 	%D%/run-sizes.sh \
 	%D%/run-state.sh \
+	%D%/run-wild.sh \
 	%D%/torture.sh
 TESTS += $(cli_tests)
-LONG_TESTS += %D%/run-sizes.sh %D%/torture.sh
+LONG_TESTS += %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
 	%D%/plugins/hold.c \
 	%D%/plugins/try.c \
-	%D%/plugins/unsafe.c
+	%D%/plugins/unsafe.c \
+	%D%/plugins/wild.c

@@ -6,6 +6,7 @@ TESTS += %D%/test
 	%D%/failed_store.c \
 	%D%/failure.c \
 	%D%/give.c \
+	%D%/guard.c \
 	%D%/inline_ends.c \
 	%D%/inline_item.c \
 	%D%/inline_task.c \

@@ -8,23 +8,12 @@
 int main(void)
 {
     static Suite *(*const suites[])(void) = {
-        news_suite,
-        post_suite,
-        failure_suite,
-        report_suite,
-        failed_store_suite,
-        kept_suite,
-        torture_suite,
-        plan_suite,
-        turns_suite,
-        give_suite,
-        settle_suite,
-        source_suite,
-        overflow_suite,
-        inline_ends_suite,
-        inline_item_suite,
-        inline_task_suite,
-        NULL,
+        news_suite,        post_suite,         failure_suite,
+        report_suite,      failed_store_suite, kept_suite,
+        torture_suite,     plan_suite,         turns_suite,
+        give_suite,        settle_suite,       source_suite,
+        overflow_suite,    inline_ends_suite,  inline_item_suite,
+        inline_task_suite, guard_suite,        NULL,
     };
 
     return suites_main(suites);

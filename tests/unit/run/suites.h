@@ -8,6 +8,7 @@
 Suite *failed_store_suite(void);
 Suite *failure_suite(void);
 Suite *give_suite(void);
+Suite *guard_suite(void);
 Suite *inline_ends_suite(void);
 Suite *inline_item_suite(void);
 Suite *inline_task_suite(void);
