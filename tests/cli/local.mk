@@ -34,6 +34,7 @@ cli_tests = \
 	%D%/run-refused.sh \
 	%D%/run-signals.sh \
 	%D%/run-sizes.sh \
+	%D%/run-starved.sh \
 	%D%/run-state.sh \
 	%D%/run-wild.sh \
 	%D%/torture.sh
