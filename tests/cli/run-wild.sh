@@ -67,7 +67,7 @@ item chdir - 0 a,b,c,chdir, -
 item umask - 0 a,b,c,umask, -
 item mask - 0 a,b,c,mask, -
 item ignore - 0 a,b,c,ignore, -
-item limits s 0 a,b,c,limits, -
+item limits - 0 a,b,c,limits, -
 item fork-twice s 0 a,b,c,fork-twice, -
 item fork-give - 0 a,b,c,fork-give, -
 item fork-linger s 0 a,b,c,fork-linger, -
