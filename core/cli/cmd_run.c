@@ -139,6 +139,7 @@ static enum status run_run(const struct cli *cli, const void *args)
     job_bound_free(&it.bound);
     job_free(&it.job);
     kept_done(&it.keeping);
+    folder_discard(&it.journaled.folder);
     journaled_done(&it.journaled);
     return status;
 }

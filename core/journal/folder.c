@@ -63,6 +63,23 @@ char *folder_base(const char *given, weir_error *err)
     return base;
 }
 
+/* So that a new name in it outlives a loss of power. Some file systems cannot
+ * sync a folder, and need not. */
+static int sync_folder_of(const char *path)
+{
+    CLEANUP_FREE char *folder = strdup(path);
+    CLEANUP_FD int fd = -1;
+    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+
+    if (slash == NULL)
+        return folder != NULL ? 0 : WEIR_ENOMEM;
+    slash[slash == folder] = '\0';
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
+        return -errno;
+    return 0;
+}
+
 static int make_all(const char *path)
 {
     char part[PATH_MAX];
@@ -75,7 +92,12 @@ static int make_all(const char *path)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST) {
+        if (mkdir(part, 0700) == 0) {
+            int code = sync_folder_of(part);
+
+            if (code < 0)
+                return code;
+        } else if (errno != EEXIST) {
             int code = -errno;
 
             if (access(part, F_OK) < 0)
@@ -208,7 +230,7 @@ static int make_one(const char *base, const char *job, struct run_folder *out)
         out->path = NULL;
         return WEIR_ENOMEM;
     }
-    return mkdir(out->path, 0700) < 0 ? -errno : 0;
+    return mkdir(out->path, 0700) < 0 ? -errno : sync_folder_of(out->path);
 }
 
 int folder_make(const char *base, const char *job, struct run_folder *out,
@@ -228,6 +250,23 @@ int folder_make(const char *base, const char *job, struct run_folder *out,
         return error_sys(err, code, "cannot make a folder for the run in '%s'",
                          base);
     return folder_lock(out, err);
+}
+
+void folder_discard(struct run_folder *folder)
+{
+    static const char *const names[] = { JOURNAL_HOLDER, JOURNAL_FILES };
+    CLEANUP_FREE char *store = folder_file(folder, JOURNAL_DB);
+
+    if (folder->lock < 0 || store == NULL || access(store, F_OK) == 0 ||
+        errno != ENOENT)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CLEANUP_FREE char *path = folder_file(folder, names[i]);
+
+        if (path != NULL)
+            unlink(path);
+    }
+    rmdir(folder->path); /* when nobody has put something there */
 }
 
 /* ------------------------------------------------------------- find, list ----

@@ -65,6 +65,8 @@ int folder_lock(struct run_folder *folder, weir_error *err);
 /* Whether some process of the run is there. @holder_out (may be NULL): who, in
  * words, the caller's. */
 bool folder_is_held(const struct run_folder *folder, char **holder_out);
+/* Of one that was made here: when its store was never begun, it is removed. */
+void folder_discard(struct run_folder *folder);
 /* "RUN/name"; the caller's; NULL: no memory. */
 char *folder_file(const struct run_folder *folder, const char *name);
 void folder_done(struct run_folder *folder);

@@ -43,6 +43,7 @@ struct recorder {
     struct snapshot snapshot;
     record_states states; /* as in the store, or newer */
     VEC(uint64_t) synced; /* length of each file, at its last sync */
+    bool begun;           /* the first checkpoint is made */
     int64_t due_ns;
     weir_error err;
 };
@@ -255,6 +256,20 @@ static int open_store(struct recorder *it)
                : record_resume(path, journal->run, &it->store, &it->err);
 }
 
+/* What was never begun is not there for who would resume it. */
+static void remove_store(const struct run_folder *folder)
+{
+    static const char *const names[] = { JOURNAL_DB, JOURNAL_DB "-wal",
+                                         JOURNAL_DB "-shm" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CLEANUP_FREE char *path = folder_file(folder, names[i]);
+
+        if (path != NULL)
+            unlink(path);
+    }
+}
+
 /* States that it goes on with stand in the store; those of the first commits
  * here have other numbers. */
 static int begin(struct recorder *it)
@@ -274,6 +289,7 @@ static int begin(struct recorder *it)
                          journal->folder->path, JOURNAL_FILES);
     if (code < 0)
         return code;
+    it->begun = true;
     recorder_say(it->place->socket, RECORDER_READY, "");
     return 0;
 }
@@ -333,10 +349,12 @@ int recorder_main(struct recorder_place *place)
     struct recorder it = { .place = place };
     int code = live(&it);
 
+    record_close(&it.store);
+    if (!it.begun && place->journal->from == NULL)
+        remove_store(place->journal->folder);
     if (code < 0)
         recorder_say(place->socket, RECORDER_FAILED,
                      it.err.text[0] != '\0' ? it.err.text
                                             : weir_strerror(code));
-    record_close(&it.store);
     return code < 0 ? code : 0;
 }

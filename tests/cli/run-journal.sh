@@ -117,11 +117,16 @@ for files in $(seq 12 40); do
     (ulimit -n "$files" && weir run --quiet --journal=few pass.yaml) \
         <four >out 2>err && continue
     refused=$((refused + 1))
+    for folder in few/pass-on-*; do
+        [ ! -e "$folder" ] || [ -e "$folder/journal.db" ] ||
+            wrong="$wrong $files: $(ls "$folder")"
+    done
     weir show --json "$(echo few/pass-on-*)" 2>/dev/null |
         grep -q '"status":[01]' && wrong="$wrong $files"
 done
 is 'it cannot be set up' "$((refused > 0))" 1
-is 'and has not ended for those who resume' "$wrong" ''
+is 'and leaves nothing, or what has not ended for those who resume' \
+    "$wrong" ''
 
 # --- a journal that is damaged ---
 run sh -c 'echo three | weir run --journal --quiet pass.yaml'
