@@ -50,6 +50,23 @@ static int name_it(struct call *call, struct stage_spec *spec)
     return 0;
 }
 
+/* Small ones, with what an instant needs: how many; or a code. */
+static int put_direct(struct call *call, const weir_bytes *items, size_t count)
+{
+    const uint64_t mask = (UINT64_C(1) << ORDINAL_BITS) - 1;
+    unsigned some = count < PUT_MOST ? (unsigned)count : PUT_MOST;
+    struct book *book = turn_book(call->member);
+    uint64_t first = book->ordinal & mask;
+
+    if (items[0].size > ITEM_SMALL || first + some > mask)
+        return 0;
+    book->ordinal += some;
+    return turn_put(call->member, QUEUE, items, some,
+                    (uint64_t)(member_number(call->member) + 1)
+                            << ORDINAL_BITS |
+                        first);
+}
+
 /* Counts what a commit drops. A book is absolute, and becomes true with the
  * commit: nothing is counted twice or forgotten, whoever is killed. */
 static int commit_dropped(struct call *call, uint64_t *(*which)(struct book *),
@@ -163,6 +180,7 @@ static void fill(const struct staged *staged, const void *data)
 int weir_queue_put(weir_queue *queue, const void *data, size_t size,
                    int64_t timeout_ns)
 {
+    const weir_bytes bytes = { data, size };
     struct staged staged;
     struct call call;
     int code;
@@ -172,6 +190,9 @@ int weir_queue_put(weir_queue *queue, const void *data, size_t size,
     code = call_begin(&call, queue, timeout_ns);
     if (code != 0)
         return code;
+    code = put_direct(&call, &bytes, 1);
+    if (code != 0)
+        return call_end(&call, code < 0 ? code : 0);
     code = queue_stage(&call, size, true, &staged);
     if (code == 0) {
         fill(&staged, data);
@@ -187,8 +208,12 @@ static int put_some(struct call *call, const weir_bytes *items, size_t count,
     struct stage_spec spec = { .queue = QUEUE };
     struct staged staged;
     unsigned some = 0;
-    int code = 0, committed;
+    int code = put_direct(call, items, count), committed;
 
+    if (code > 0)
+        *put += (size_t)code;
+    if (code != 0)
+        return code < 0 ? code : 0;
     while (code == 0 && some < count && some < PUT_MANY_MOST) {
         spec.room = items[some].size;
         code = name_it(call, &spec);
@@ -318,6 +343,20 @@ int queue_take(struct call *call, unsigned most, struct item *items)
     return code;
 }
 
+/* Small ones, in one hold of the lock, and awake for a while when there are
+ * none: how many; 0: not so; or a code. */
+static int get_direct(struct call *call, void *data, size_t room, size_t *sizes,
+                      unsigned most)
+{
+    int count = turn_get(call->member, QUEUE, data, room, sizes, most);
+
+    if (count != 0 || call->deadline_ns == 0 ||
+        queue_ready_hint(call->queue->segment, QUEUE) != 0 ||
+        !turn_spin(call->member, QUEUE, call->deadline_ns))
+        return count;
+    return turn_get(call->member, QUEUE, data, room, sizes, most);
+}
+
 int weir_queue_get(weir_queue *queue, void *data, size_t room, size_t *size_out,
                    int64_t timeout_ns)
 {
@@ -330,6 +369,9 @@ int weir_queue_get(weir_queue *queue, void *data, size_t room, size_t *size_out,
     code = call_begin(&call, queue, timeout_ns);
     if (code != 0)
         return code;
+    code = get_direct(&call, data, room, size_out, 1);
+    if (code != 0)
+        return call_end(&call, code < 0 ? code : 0);
     code = queue_take(&call, 1, &item);
     if (code < 0)
         return call_end(&call, code);
@@ -420,7 +462,15 @@ int weir_queue_get_many(weir_queue *queue, void *data, size_t room,
     code = call_begin(&call, queue, timeout_ns);
     if (code != 0)
         return code;
-    code = get_some(&call, &many);
+    code = many.most <= LEASE_MOST
+               ? get_direct(&call, many.data, room, sizes, (unsigned)many.most)
+               : 0;
+    if (code > 0) {
+        *got_out = (size_t)code;
+        return call_end(&call, 0);
+    }
+    if (code == 0)
+        code = get_some(&call, &many);
     *got_out = code == 0 ? many.count : 0;
     return call_end(&call, code);
 }

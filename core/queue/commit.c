@@ -174,6 +174,25 @@ static void misbehave(struct member *member, bool committed)
     WEIR_POINT("queue.commit.mutant");
 }
 
+void commit_store(struct member *member)
+{
+    WEIR_POINT("queue.commit.before");
+    member->sequence++;
+    member->next = NULL;
+    set_txn(member, TXN_COMMITTED);
+    WEIR_POINT("queue.commit.word");
+}
+
+void commit_end(struct member *member)
+{
+    refs_set_count(member, REFS_OUT, 0);
+    atomic_store_explicit(&member->head->tries, 0, memory_order_relaxed);
+    if (!WEIR_MUTATED("stays-committed"))
+        set_txn(member, TXN_OPEN);
+    WEIR_POINT("queue.commit.open");
+    member_turned(member);
+}
+
 int turn_commit(struct member *member, const struct append *append,
                 weir_error *err)
 {
@@ -190,11 +209,7 @@ int turn_commit(struct member *member, const struct append *append,
             return code;
     }
     misbehave(member, false);
-    WEIR_POINT("queue.commit.before");
-    member->sequence++;
-    member->next = NULL;
-    set_txn(member, TXN_COMMITTED);
-    WEIR_POINT("queue.commit.word");
+    commit_store(member);
     if (appends)
         sink_committed(member);
     misbehave(member, true);
@@ -209,12 +224,7 @@ int turn_commit(struct member *member, const struct append *append,
     WEIR_POINT("queue.commit.redone");
     keep_leased(member);
     WEIR_POINT("queue.commit.kept");
-    refs_set_count(member, REFS_OUT, 0);
-    atomic_store_explicit(&member->head->tries, 0, memory_order_relaxed);
-    if (!WEIR_MUTATED("stays-committed"))
-        set_txn(member, TXN_OPEN);
-    WEIR_POINT("queue.commit.open");
-    member_turned(member);
+    commit_end(member);
     return code;
 }
 

@@ -205,6 +205,15 @@ void member_wake(struct segment *segment, unsigned number);
 /* --- the member's own process --- */
 /* TXN = OPEN, when it is not. */
 void turn_open(struct member *member);
+/* Under the queue's lock: the item at its head becomes this member's. */
+int lease_one(struct member *member, struct queue *queue, struct item *item);
+/* Under the queue's lock: at most SLOT_INLINE bytes, staged and written. */
+int stage_inline(struct member *member, struct queue *queue,
+                 const weir_bytes *bytes, uint64_t root);
+/* The one store; and, when all that follows from it is done and in[] is cut,
+ * the end of the turn. */
+void commit_store(struct member *member);
+void commit_end(struct member *member);
 /* The slot that this member holds in that state, or NULL. */
 struct slot *held_slot(const struct member *member, uint64_t ref,
                        enum slot_state state);

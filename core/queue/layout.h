@@ -47,7 +47,7 @@ enum slot_state {
     SLOT_HELD = 5, /* committed; its turn to be published has not come */
 };
 
-enum { SLOT_INLINE = 64 };
+enum { SLOT_INLINE = ITEM_SMALL };
 
 /*
  * `pos` is stored before word = READY. While STAGED it is SIZE_KNOWN | the

@@ -61,9 +61,7 @@ static int fill_item(const struct segment *segment, uint64_t ref,
     return 0;
 }
 
-/* The item at the head becomes ours. */
-static int lease_one(struct member *member, struct queue *queue,
-                     struct item *item)
+int lease_one(struct member *member, struct queue *queue, struct item *item)
 {
     struct queue_head *head = queue->head;
     uint32_t number = queue->ring[head->head & queue->ring_mask];
@@ -281,6 +279,17 @@ static int wait_for_items(struct member *member, struct look *look,
     }
     member_unlist(member, look->queues, look->count);
     return code;
+}
+
+bool turn_spin(struct member *member, unsigned number, int64_t deadline_ns)
+{
+    struct queue *queue = segment_queue(member->segment, number);
+    int64_t begun = clock_now();
+    bool found = queue != NULL && spin_for_item(member, number, deadline_ns);
+
+    if (found)
+        spin_waited(&member->spin, clock_now() - begun);
+    return found;
 }
 
 int turn_lease(struct member *member, const unsigned *queues,

@@ -2,6 +2,7 @@
 libweir_internal_la_SOURCES += \
 	%D%/attrs.c %D%/attrs.h \
 	%D%/commit.c \
+	%D%/direct.c \
 	%D%/internal.h \
 	%D%/layout.h \
 	%D%/lease.c \

@@ -383,6 +383,23 @@ int turn_commit(struct member *member, const struct append *append,
 /* Undo: drops what is staged, gives back what is leased or done. */
 int turn_abort(struct member *member);
 
+/* --- all of a turn at once, for small items: direct.c --- */
+
+enum { PUT_MOST = 64, ITEM_SMALL = 64 };
+
+/* By a member that holds nothing: puts the first of @items, as many as are
+ * small and find room, PUT_MOST at most; their roots are @root and on; the book
+ * becomes true with them. Returns how many; 0: none, make the turn step by
+ * step, which tells why; or WEIR_EBROKEN. */
+int turn_put(struct member *member, unsigned queue, const weir_bytes *items,
+             unsigned count, uint64_t root);
+/* The same: gets the oldest, @most (<= LEASE_MOST) of them, or as many as there
+ * are or have @room, one behind the other. Waits for nothing but the lock. */
+int turn_get(struct member *member, unsigned queue, void *data, size_t room,
+             size_t *sizes, unsigned most);
+/* Awake for a while, until there may be something: true. turn_lease waits. */
+bool turn_spin(struct member *member, unsigned queue, int64_t deadline_ns);
+
 /* ------------------------------------------------- watching: watch.c ---- */
 
 /* Waits until nothing is ready, leased or staged: 1. 2: nothing but what is

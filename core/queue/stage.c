@@ -13,6 +13,7 @@
  */
 #include "config.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -200,6 +201,25 @@ static int take_slot(struct member *member, struct queue *queue,
     head->staged++;
     head->bytes += charge;
     return 0;
+}
+
+int stage_inline(struct member *member, struct queue *queue,
+                 const weir_bytes *bytes, uint64_t root)
+{
+    struct draft draft;
+    uint64_t ref;
+    int code;
+
+    memset(&draft.head, 0, offsetof(struct slot, data));
+    draft.head.size = (uint32_t)bytes->size;
+    draft.head.pos = SIZE_KNOWN | bytes->size;
+    draft.head.root = root;
+    draft.order = NULL;
+    code = take_slot(member, queue, &draft, bytes->size, &ref);
+    if (code == 0 && bytes->size > 0)
+        memcpy(queue->slots[reference_slot(ref)].data, bytes->data,
+               bytes->size);
+    return code;
 }
 
 static int take_chunk(struct member *member, struct slot *slot,
