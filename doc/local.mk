@@ -58,3 +58,5 @@ dist_doc_DATA += \
 	%D%/tutorial.md
 # For bash, which looks for a file with the command's name.
 dist_completions_DATA += %D%/completion/weir
+# Plots of the page, and their data: made by `./bootstrap bench growth`.
+EXTRA_DIST += %D%/performance

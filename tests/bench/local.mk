@@ -13,8 +13,8 @@ endif
 EXTRA_PROGRAMS += $(bench_programs)
 BENCH_NEEDS = $(bench_programs)
 BENCHES += %D%/suite.sh
-EXTRA_DIST += %D%/suite.sh %D%/rows.sh %D%/common.sh %D%/count.py \
-	%D%/with-python.py
+EXTRA_DIST += %D%/suite.sh %D%/rows.sh %D%/common.sh %D%/growth.sh \
+	%D%/count.py %D%/with-python.py
 CLEANFILES += $(bench_programs)
 
 # The word counter alone, without the rest of its plugin.
