@@ -320,7 +320,9 @@ static void status_worker(struct supervisor *sup, unsigned member)
     const struct seat *seat = &sup->seats[member];
     const char *stage = sup->stages[seat->stage].job->name;
     struct member_sample sample;
-    char time[32];
+    const uint64_t bytes = seat->state == SEAT_LIVE ? stat_own_bytes(seat->pid)
+                                                    : 0;
+    char time[32], memory[32];
 
     if (seat->state != SEAT_LIVE) {
         buf_printf(&sup->notes, "  %s.%u: %s\n", stage, seat->index + 1,
@@ -341,6 +343,13 @@ static void status_worker(struct supervisor *sup, unsigned member)
                    (unsigned long long)sample.root, time);
     else
         buf_printf(&sup->notes, "%s", seat->ready ? "working" : "opening");
+    if (sample.waiting == 0 && sample.beat > 0) {
+        text_from_duration(time, sup->now - seat->beat_since);
+        buf_printf(&sup->notes, ", no sign of life for %s", time);
+    }
+    if (bytes > 0)
+        buf_printf(&sup->notes, ", %s of its own",
+                   text_from_size(memory, bytes));
     buf_char(&sup->notes, '\n');
 }
 

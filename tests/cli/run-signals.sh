@@ -85,6 +85,7 @@ _working() {
 until_true 20 has pass out
 until_true 20 _working
 like "SIGUSR1 tells the state" err 'do.[12]: pid [0-9]+, item f[0-9a-f]+, for'
+like "and the memory" err 'pid [0-9]+, item f.*, [0-9.]+ [KM]iB of its own$'
 kill -INT $runner
 until_true 20 has 'stopping: finishing' err
 kill -INT $runner
