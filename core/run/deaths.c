@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "process/process.h"
@@ -19,6 +20,8 @@
     (10 * NS_PER_S) /* in that time at most TOLD_MOST of a stage               \
                      */
 enum { TOLD_MOST = 5 };
+#define IDLE_NS (60 * NS_PER_S)
+enum { IDLE_MOST = 5, IDLE_MOST_EACH = 3 }; /* of a stage; for each worker */
 
 /* Two looks back: what was counted just before a death that is not yet heard of
  * tells of it still. */
@@ -115,4 +118,56 @@ void deaths_tell(struct supervisor *sup, const struct seat *seat,
                  supervisor_who(sup, seat->member, name, sizeof name),
                  (int)seat->pid, death_verdict(words, sizeof words, death),
                  when);
+}
+
+/* --------------------------------------------------------------- spinning ----
+ */
+
+/* Whoever kills from outside, or the nursery, may do so as often as he likes:
+ * that is no fault of the stage. */
+static bool is_its_fault(const struct death *death)
+{
+    if (death->cause == CAUSE_SIGNAL)
+        return death->code != SIGKILL;
+    if (death->cause == CAUSE_OUT)
+        return death->code != MEMORY_KILL_PERHAPS;
+    return death->cause != CAUSE_KILLED;
+}
+
+static uint64_t settled(const struct supervisor *sup, unsigned number)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < sup->stages[number].job->workers; i++)
+        sum += seat_settled(sup, sup->plan.first[number] + i);
+    return sum;
+}
+
+/* With an item in hand its attempts end it, a source its tries, and one that
+ * cannot be opened the third time: this is what nothing else bounds. */
+void deaths_count(struct supervisor *sup, const struct seat *seat,
+                  const struct death *death)
+{
+    struct stage *stage = &sup->stages[seat->stage];
+    uint64_t now = settled(sup, seat->stage);
+    char words[DEATH_WORDS], time[32];
+
+    if (!seat->ready || seat->unopened || sup->stops > 1 ||
+        member_book(sup->segment, seat->member)->ended != 0 ||
+        !is_its_fault(death))
+        return;
+    if (stage->idle_deaths == 0 || now != stage->idle_settled ||
+        sup->now - stage->idle_ns > IDLE_NS) {
+        stage->idle_deaths = 0;
+        stage->idle_ns = sup->now;
+        stage->idle_settled = now;
+    }
+    if (++stage->idle_deaths < IDLE_MOST + IDLE_MOST_EACH * stage->job->workers)
+        return;
+    text_from_duration(time, sup->now - stage->idle_ns);
+    supervisor_fail(sup,
+                    "stage '%s': its workers died %u times in %s with no item "
+                    "in hand, and it did not get on meanwhile; the last one %s",
+                    stage->job->name, stage->idle_deaths, time,
+                    death_words(words, sizeof words, death));
 }

@@ -158,7 +158,7 @@ bool seats_all_ended(const struct supervisor *sup)
 /* ---------------------------------------------------------------- orders ----
  */
 
-static uint64_t settled_by(const struct supervisor *sup, unsigned member)
+uint64_t seat_settled(const struct supervisor *sup, unsigned member)
 {
     const struct book *book = member_book(sup->segment, member);
 
@@ -254,7 +254,7 @@ static void forked(struct supervisor *sup, struct seat *seat, pid_t pid,
     seat->pid = pid;
     seat->pidfd = pidfd;
     seat->started_ns = seat->turn_since = seat->beat_since = sup->now;
-    seat->settled = settled_by(sup, seat->member);
+    seat->settled = seat_settled(sup, seat->member);
     seat->refused = 0;
     seat->struck = seat->killed = seat->told = false;
     if (supervisor_watch(sup, pidfd, WATCH_SEAT, seat->member) < 0)
@@ -296,7 +296,7 @@ static void cannot_open(struct supervisor *sup, struct seat *seat,
 static void count_loose(const struct supervisor *sup, struct seat *seat,
                         const struct member_sample *sample)
 {
-    if (settled_by(sup, seat->member) != seat->settled || sample->in_hand)
+    if (seat_settled(sup, seat->member) != seat->settled || sample->in_hand)
         seat->loose = 0;
     else if (seat->ready && sample->waiting == WAITING_NOT &&
              sample->tries == 0)
@@ -321,7 +321,7 @@ static bool tries_used_up(const struct supervisor *sup, const struct seat *seat,
 static void replace(struct supervisor *sup, struct seat *seat,
                     const struct death *death, unsigned tries)
 {
-    bool progress = settled_by(sup, seat->member) != seat->settled;
+    bool progress = seat_settled(sup, seat->member) != seat->settled;
 
     if (!progress && sup->now - seat->started_ns < YOUNG_NS)
         seat->young++;
@@ -409,6 +409,8 @@ void seats_died(struct supervisor *sup, unsigned member)
     count_loose(sup, seat, &sample);
     recover(sup, member, &death, &hand);
     deaths_tell(sup, seat, &death, &hand, sample.tries);
+    if (!hand.had_hand && sample.tries == 0)
+        deaths_count(sup, seat, &death);
     supervisor_unwatch(sup, seat->pidfd);
     fd_close(&seat->pidfd);
     if (sup->nursery != NULL)

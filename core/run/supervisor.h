@@ -78,6 +78,9 @@ struct stage {
     uint64_t deaths;
     int64_t told_ns; /* deaths: when the first of these was told */
     unsigned told, untold;
+    int64_t idle_ns; /* since then it has not got on, and so many died: */
+    unsigned idle_deaths;
+    uint64_t idle_settled;
     int64_t memory_bytes;
     struct halt_state halt;
     uint64_t before_failed, before_all; /* in the run that goes on here */
@@ -183,6 +186,8 @@ bool supervisor_locks_free(struct supervisor *sup);
 int seats_init(struct supervisor *sup, weir_error *err);
 void seats_done(struct supervisor *sup);
 int seat_open_saved(struct seat *seat);
+/* How far this member is: changes whenever it gets on. */
+uint64_t seat_settled(const struct supervisor *sup, unsigned member);
 void seats_start_stages(struct supervisor *sup);
 /* Orders all that is due. Returns when the next one is, absolute. */
 int64_t seats_order(struct supervisor *sup);
@@ -210,6 +215,9 @@ struct death deaths_of(struct supervisor *sup, const struct seat *seat);
 void deaths_tell(struct supervisor *sup, const struct seat *seat,
                  const struct death *death, const struct recovered *hand,
                  unsigned tries);
+/* It died with nothing in hand: a stage that does nothing else ends the run. */
+void deaths_count(struct supervisor *sup, const struct seat *seat,
+                  const struct death *death);
 /* What the kernel counts is looked at now and then. */
 void deaths_watch(struct supervisor *sup);
 

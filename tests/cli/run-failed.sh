@@ -121,4 +121,14 @@ like "says how" err \
 run weir run --plugin-path plugins --set how=exit opens.yaml
 exits 3 "a task that exits when it is opened"
 
+# Nobody gives it an item, and nobody ends its input.
+mkfifo quiet
+exec 9<>quiet
+timeout -k 5 60 weir run --plugin-path plugins --set how=later opens.yaml \
+    <&9 >out 2>err
+status=$?
+exec 9>&-
+exits 3 "a task that dies between items, again and again"
+like "says so" err "^weir: stage 'one': its workers died 11 times in .* with no item in hand, .* was killed by SIGSEGV$"
+
 finish

@@ -395,10 +395,24 @@ static int how_to_end(weir_call *call, const char *how)
     return 0;
 }
 
+/* Between items, and long after it was opened. */
+static void crash_later(void)
+{
+    static const struct itimerspec when = { .it_value.tv_nsec = 50000000 };
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+                              .sigev_signo = SIGSEGV };
+    timer_t timer;
+
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+        timer_settime(timer, 0, &when, NULL);
+}
+
 static int opens_open(weir_call *call)
 {
     const struct how *how = weir_params(call);
 
+    if (strcmp(how->how, "later") == 0)
+        return crash_later(), 0;
     return how_to_end(call, how->how);
 }
 
