@@ -3,8 +3,10 @@
  * before they fork. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "journal/db.h"
 #include "journal/record.h"
@@ -132,6 +134,13 @@ static int last_row(void *arg, sqlite3_stmt *row)
 
 static int open_to_read(struct db *db, const char *path, weir_error *err)
 {
+    if (access(path, F_OK) < 0 && errno == ENOENT) {
+        *db = (struct db){ .handle = NULL };
+        return error_set(err, -ENOENT,
+                         "the run has not begun: there is no '%s'; if it was "
+                         "killed, nothing of it is done: start it anew",
+                         path);
+    }
     return db_open(db, path, DB_READ, SCHEMA_ID, SCHEMA_VERSION, err);
 }
 

@@ -38,6 +38,11 @@ like 'is told' err "no run 'pass-on-x'"
 run weir resume last
 exits 0 'nothing to do'
 like 'is said' err 'nothing to do'
+mkdir begun
+: >begun/files
+run weir resume ./begun
+exits 3 'killed before its store was there'
+like 'it has not begun' err 'has not begun.* start it anew'
 
 run sh -c 'echo two | weir run --journal=here --quiet pass.yaml'
 exits 0 'in another folder'
