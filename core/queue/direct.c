@@ -163,10 +163,11 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
     code = queue_lock(queue);
     if (code < 0)
         return code;
-    if (member->spinning)
-        spinner_end(queue, member->number);
-    member->spinning = false;
     count = to_take(queue, most, room);
+    if (count > 0 && member->spinning) { /* else turn_lease sees to it */
+        spinner_end(queue, member->number);
+        member->spinning = false;
+    }
     for (unsigned i = 0; i < count && code == 0; i++) {
         code = take_one(member, queue, bytes + size, &sizes[i]);
         size += code == 0 ? sizes[i] : 0;

@@ -281,6 +281,21 @@ static int wait_for_items(struct member *member, struct look *look,
     return code;
 }
 
+/* Ended before a look: what was left to it is another's. */
+static void spin_leave(struct member *member, unsigned number)
+{
+    struct queue *queue = segment_queue(member->segment, number);
+    struct wakes wakes = { 0 };
+
+    if (!member->spinning || queue == NULL || queue_lock(queue) < 0)
+        return;
+    spinner_end(queue, member->number);
+    member->spinning = false;
+    queue_choose_wakes(queue, &wakes);
+    queue_unlock(queue);
+    wakes_send(queue, &wakes);
+}
+
 bool turn_spin(struct member *member, unsigned number, int64_t deadline_ns)
 {
     struct queue *queue = segment_queue(member->segment, number);
@@ -306,8 +321,10 @@ int turn_lease(struct member *member, const unsigned *queues,
         return WEIR_EINVAL;
     if (segment_broken(member->segment))
         return WEIR_EBROKEN;
-    if (member_canceled(member))
+    if (member_canceled(member)) {
+        spin_leave(member, queues[0]);
         return WEIR_ECANCELED;
+    }
     code = look_around(member, &look, items);
     if (code != 0)
         return code;

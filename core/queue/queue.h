@@ -397,7 +397,9 @@ int turn_put(struct member *member, unsigned queue, const weir_bytes *items,
  * are or have @room, one behind the other. Waits for nothing but the lock. */
 int turn_get(struct member *member, unsigned queue, void *data, size_t room,
              size_t *sizes, unsigned most);
-/* Awake for a while, until there may be something: true. turn_lease waits. */
+/* Awake for a while, until there may be something: true. After either answer
+ * turn_get must get something, or turn_lease of this queue alone be called: the
+ * first item is left to this member until then. turn_lease waits. */
 bool turn_spin(struct member *member, unsigned queue, int64_t deadline_ns);
 
 /* ------------------------------------------------- watching: watch.c ---- */

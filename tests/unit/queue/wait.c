@@ -181,6 +181,34 @@ START_TEST(beside_a_spinner)
 }
 END_TEST
 
+/* A cancel ends its spin, and then the wait, before it has looked: nothing is
+ * left to it any more. */
+START_TEST(spinner_canceled)
+{
+    struct desk desk = desk_open(1, 4, 4096);
+    struct queue *queue = &desk.segment->queues[0];
+    const unsigned number = 0;
+    struct waiter waiter;
+    struct item item;
+    char data[1];
+    size_t size;
+
+    member_cancel(desk.segment, member_number(desk.members[2]), true);
+    turn_spin(desk.members[2], 0, FOREVER);
+    if (_i != 0)
+        ck_assert_int_eq(turn_get(desk.members[2], 0, data, 1, &size, 1), 0);
+    ck_assert_int_eq(turn_lease(desk.members[2], &number, 1, 1, 1, FOREVER,
+                                &item),
+                     WEIR_ECANCELED);
+    ck_assert_uint_eq(queue->head->spinner, 0);
+    begin(&waiter, desk.members[1], false);
+    until_waiting(&desk, 1, 0);
+    desk_put(desk.members[0], 0, "x");
+    ck_assert_int_eq(end(&waiter), 1);
+    desk_close(&desk);
+}
+END_TEST
+
 START_TEST(canceled)
 {
     struct desk desk = desk_open(1, 1, 4096);
@@ -248,6 +276,7 @@ Suite *wait_suite(void)
     tcase_add_test(test, canceled);
     tcase_add_loop_test(test, left_by_a_spinner, 0, 2);
     tcase_add_test(test, beside_a_spinner);
+    tcase_add_loop_test(test, spinner_canceled, 0, 2);
     tcase_add_test(test, damage_ends_waits);
     tcase_add_test(test, swept);
     suite_add_tcase(suite, test);
