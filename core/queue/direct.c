@@ -16,8 +16,9 @@
  *         TXN = COMMITTED; word = FREE; then in[] is cut. Before COMMITTED:
  *         given back, not charged; after it: what is DONE(w) still is freed
  *
- * Bytes are copied under the lock: into the slot or to the caller's stack (the
- * caller's own memory may fault), at most SLOT_INLINE of each item.
+ * The caller's own memory is not touched under the lock: a fault there may take
+ * long, or end in a handler that does not come back. Bytes go by this stack, at
+ * most SLOT_INLINE of each item.
  */
 #include "config.h"
 
@@ -77,23 +78,44 @@ static int settle(struct member *member, struct queue *queue)
     return 0;
 }
 
+/* The first of @items that are small, copied to @bytes: how many. */
+static unsigned gather(const weir_bytes *items, unsigned count, char *bytes,
+                       weir_bytes *copies)
+{
+    unsigned small = 0;
+
+    for (; small < count && small < PUT_MOST; small++) {
+        weir_bytes item = items[small];
+
+        if (item.size > SLOT_INLINE)
+            break;
+        if (item.size > 0)
+            memcpy(bytes, item.data, item.size);
+        copies[small] = (weir_bytes){ bytes, item.size };
+        bytes += item.size;
+    }
+    return small;
+}
+
 int turn_put(struct member *member, unsigned number, const weir_bytes *items,
              unsigned count, uint64_t root)
 {
     struct queue *queue = segment_queue(member->segment, number);
+    char bytes[PUT_MOST * SLOT_INLINE];
+    weir_bytes copies[PUT_MOST];
     unsigned put = 0;
     int code;
 
     if (!is_simple(member, queue))
         return 0;
+    count = gather(items, count, bytes, copies);
     turn_open(member);
     turn_book(member);
     code = queue_lock(queue);
     if (code < 0)
         return code;
-    while (put < count && put < PUT_MOST && items[put].size <= SLOT_INLINE &&
-           code == 0) {
-        code = stage_inline(member, queue, &items[put], root + put);
+    while (put < count && code == 0) {
+        code = stage_inline(member, queue, &copies[put], root + put);
         put += code == 0;
     }
     if (put > 0 && code != WEIR_EBROKEN) {
@@ -151,6 +173,7 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
 {
     struct queue *queue = segment_queue(member->segment, number);
     char bytes[LEASE_MOST * SLOT_INLINE];
+    size_t each[LEASE_MOST];
     unsigned count;
     size_t size = 0;
     int code;
@@ -169,14 +192,17 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
         member->spinning = false;
     }
     for (unsigned i = 0; i < count && code == 0; i++) {
-        code = take_one(member, queue, bytes + size, &sizes[i]);
-        size += code == 0 ? sizes[i] : 0;
+        code = take_one(member, queue, bytes + size, &each[i]);
+        size += code == 0 ? each[i] : 0;
     }
     if (count > 0 && code == 0) {
         code = settle(member, queue);
-        if (code == 0 && size > 0)
+        if (code < 0)
+            return code;
+        if (size > 0)
             memcpy(data, bytes, size);
-        return code < 0 ? code : (int)count;
+        memcpy(sizes, each, count * sizeof *each);
+        return (int)count;
     }
     queue_unlock(queue);
     return code;

@@ -35,6 +35,7 @@ struct queue_state desk_state(const struct desk *desk, unsigned queue);
 Suite *attrs_suite(void);
 Suite *segment_suite(void);
 Suite *turn_suite(void);
+Suite *direct_suite(void);
 Suite *room_suite(void);
 Suite *commit_suite(void);
 Suite *sink_suite(void);

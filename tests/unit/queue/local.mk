@@ -7,6 +7,7 @@ LONG_TESTS += %D%/test
 	%D%/attrs.c \
 	%D%/commit.c \
 	%D%/desk.c %D%/desk.h \
+	%D%/direct.c \
 	%D%/main.c \
 	%D%/order.c \
 	%D%/recover.c \
