@@ -63,6 +63,7 @@ struct member {
     struct spin spin;      /* for an item, of one queue */
     struct spin park_spin; /* for all else */
     bool spinning;         /* that queue's `spinner` is this member */
+    bool spun;             /* turn_spin began the wait that comes */
     unsigned ordered;      /* queue + 1 that it keeps the order of; 0: none */
     uint64_t first;        /* ticket it has that is the first; 0: not known */
     bool listed; /* some queue may have this member among its sleepers */

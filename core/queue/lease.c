@@ -257,10 +257,11 @@ static bool spin_for_item(struct member *member, unsigned number,
 static int wait_for_items(struct member *member, struct look *look,
                           int64_t deadline_ns, struct item *items)
 {
-    bool one = look->count == 1;
+    bool one = look->count == 1, spun = member->spun;
     int code = 0;
 
-    if (one && spin_for_item(member, look->queues[0], deadline_ns))
+    member->spun = false;
+    if (one && !spun && spin_for_item(member, look->queues[0], deadline_ns))
         code = look_around(member, look, items);
     look->wait = true;
     while (code == 0) {
@@ -302,6 +303,7 @@ bool turn_spin(struct member *member, unsigned number, int64_t deadline_ns)
     int64_t begun = clock_now();
     bool found = queue != NULL && spin_for_item(member, number, deadline_ns);
 
+    member->spun = !found;
     if (found)
         spin_waited(&member->spin, clock_now() - begun);
     return found;

@@ -209,6 +209,28 @@ START_TEST(spinner_canceled)
 }
 END_TEST
 
+/* turn_spin and the turn_lease behind it are one wait: one spin, or none. */
+START_TEST(one_spin_a_wait)
+{
+    struct desk desk = desk_open(1, 4, 4096);
+    struct member *member = desk.members[0];
+    const unsigned number = 0;
+    struct item item;
+
+    member->spin.skip = 10;
+    ck_assert(!turn_spin(member, 0, FOREVER));
+    ck_assert_int_eq(turn_lease(member, &number, 1, 1, 1, 0, &item),
+                     WEIR_EEMPTY);
+    ck_assert_int_eq(turn_lease(member, &number, 1, 1, 1, clock_now(), &item),
+                     WEIR_ETIMEDOUT);
+    ck_assert_uint_eq(member->spin.skip, 9);
+    ck_assert_int_eq(turn_lease(member, &number, 1, 1, 1, clock_now(), &item),
+                     WEIR_ETIMEDOUT);
+    ck_assert_uint_eq(member->spin.skip, 8);
+    desk_close(&desk);
+}
+END_TEST
+
 START_TEST(canceled)
 {
     struct desk desk = desk_open(1, 1, 4096);
@@ -277,6 +299,7 @@ Suite *wait_suite(void)
     tcase_add_loop_test(test, left_by_a_spinner, 0, 2);
     tcase_add_test(test, beside_a_spinner);
     tcase_add_loop_test(test, spinner_canceled, 0, 2);
+    tcase_add_test(test, one_spin_a_wait);
     tcase_add_test(test, damage_ends_waits);
     tcase_add_test(test, swept);
     suite_add_tcase(suite, test);
