@@ -168,9 +168,8 @@ void overflow_forget(struct host *host)
     memset(host->lost, 0, sizeof host->lost);
 }
 
-void overflow_failed(struct host *host)
+void overflow_failed(struct host *host, unsigned full)
 {
-    if (host->full > 0)
-        turn_book(host->member)->overflowed[host->full - 1]++;
-    host->full = 0;
+    if (full > 0)
+        turn_book(host->member)->overflowed[full - 1]++;
 }

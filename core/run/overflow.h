@@ -26,7 +26,8 @@ uint64_t overflow_lost(const struct host *host);
 /* They are counted by the book of the commit that comes, or not at all. */
 void overflow_count(struct host *host, struct book *book);
 void overflow_forget(struct host *host);
-/* The item is settled as one that failed for want of room. */
-void overflow_failed(struct host *host);
+/* The item is settled as one that failed for want of room; @full: as host.full
+ * was. Not before: what goes to `failed` may wait for room, and commits then. */
+void overflow_failed(struct host *host, unsigned full);
 
 #endif

@@ -271,6 +271,7 @@ int host_fail(struct host *host, unsigned attempts)
 {
     int code = host_undo(host);
     uint32_t parts = host->item != NULL ? host->item->skip : 0;
+    unsigned full = host->full;
 
     if (parts > 0) {
         size_t size = strlen(host->why);
@@ -281,7 +282,7 @@ int host_fail(struct host *host, unsigned attempts)
     if (host->class == NULL)
         host->class = host->refused < 0 ? KEPT_REFUSED : KEPT_ERROR;
     host->refused = 0;
-    overflow_failed(host);
+    host->full = 0;
     if (host->item == NULL) { /* behind what failed, a source goes on */
         host->seen = host->hash = 0;
         turn_book(host->member)->failed++;
@@ -297,9 +298,11 @@ int host_fail(struct host *host, unsigned attempts)
         code = give_stage_failed(host);
     if (code == 0)
         code = settle_item(host, attempts - 1);
-    if (code == 0)
-        turn_book(host->member)->failed++;
-    return code;
+    if (code < 0)
+        return code;
+    turn_book(host->member)->failed++;
+    overflow_failed(host, full);
+    return 0;
 }
 
 int host_skip(struct host *host)

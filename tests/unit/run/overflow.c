@@ -202,6 +202,43 @@ START_TEST(failed_ones_do_not_fail_twice)
 }
 END_TEST
 
+/* Its own failure waits for room where those go that failed, and what was done
+ * before is committed meanwhile: it is counted with its item, or not yet. */
+START_TEST(a_failure_counts_with_its_item)
+{
+    const unsigned in = RIG_IN;
+    struct item items[10];
+    struct host *host;
+    struct rig rig;
+
+    body = pass;
+    begin(&rig, &task, WEIR_OVERFLOW_FAIL, WEIR_OVERFLOW_BLOCK, 10);
+    host = &rig.worker.host;
+    rig.worker.post.failed = 1;
+    *VEC_ADD(&host->failed_places) = 1;
+    ck_assert_int_eq(turn_lease(rig.worker.member, &in, 1, 10, 1, 0, items),
+                     10);
+    for (unsigned i = 0; i < 8; i++) {
+        host_begin(host, PHASE_RUN, &items[i]);
+        ck_assert_int_eq(weir_pass(&host->call, 0), i < 4 ? 0 : WEIR_ELOST);
+        ck_assert_int_eq(i < 4 ? host_done(host) : host_fail(host, 1), 0);
+    }
+    host_begin(host, PHASE_RUN, &items[8]);
+    ck_assert_int_eq(weir_pass(&host->call, 0), WEIR_ELOST);
+    member_cancel(rig.segment, RIG_WORKER, true); /* instead of waiting */
+    ck_assert_int_eq(host_fail(host, 1), WEIR_ECANCELED);
+    ck_assert_uint_eq(rig_book(&rig)->failed, 4);
+    ck_assert_uint_eq(counted(&rig, 0), 4);
+    rig_kill(&rig, SIGKILL);
+    member_cancel(rig.segment, RIG_WORKER, false);
+    rig_take(&rig, RIG_B);
+    ck_assert_int_eq(rig_work(&rig), 0);
+    ck_assert_uint_eq(rig_book(&rig)->failed, 6);
+    ck_assert_uint_eq(counted(&rig, 0), 6);
+    rig_done(&rig);
+}
+END_TEST
+
 /* Five for each, of which one finds no room; the first attempt fails. */
 static int five(weir_call *call)
 {
@@ -324,6 +361,7 @@ Suite *overflow_suite(void)
     tcase_add_test(c, each_place_has_its_own);
     tcase_add_test(c, items_fail);
     tcase_add_test(c, failed_ones_do_not_fail_twice);
+    tcase_add_test(c, a_failure_counts_with_its_item);
     tcase_add_test(c, attempts_that_fail_drop_nothing);
     tcase_add_loop_test(c, deaths_lose_no_count, WEIR_OVERFLOW_DROP_NEW,
                         WEIR_OVERFLOW_DROP_OLD + 1);
