@@ -124,11 +124,12 @@ void deaths_tell(struct supervisor *sup, const struct seat *seat,
  */
 
 /* Whoever kills from outside, or the nursery, may do so as often as he likes:
- * that is no fault of the stage. */
+ * that is no fault of the stage. These are what people and their tools send. */
 static bool is_its_fault(const struct death *death)
 {
     if (death->cause == CAUSE_SIGNAL)
-        return death->code != SIGKILL;
+        return death->code != SIGKILL && death->code != SIGTERM &&
+               death->code != SIGINT && death->code != SIGHUP;
     if (death->cause == CAUSE_OUT)
         return death->code != MEMORY_KILL_PERHAPS;
     return death->cause != CAUSE_KILLED;

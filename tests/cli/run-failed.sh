@@ -131,4 +131,21 @@ exec 9>&-
 exits 3 "a task that dies between items, again and again"
 like "says so" err "^weir: stage 'one': its workers died 11 times in .* with no item in hand, .* was killed by SIGSEGV$"
 
+# Whoever ends them from outside may do so as often as he likes.
+: >dies
+: >opened
+timeout -k 5 60 weir run --plugin-path plugins --set how=ended opens.yaml \
+    <quiet >out 2>err &
+runner=$!
+exec 9>quiet
+many_were_opened() {
+    [ "$(wc -c <opened)" -ge 16 ] || ! kill -0 $runner 2>/dev/null
+}
+ok "workers that are ended are replaced" until_true 50 many_were_opened
+rm dies
+exec 9>&-
+wait $runner
+status=$?
+exits 0 "workers that were ended while they waited"
+
 finish

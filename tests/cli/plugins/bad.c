@@ -22,6 +22,7 @@
  *   other N         N items, others in each attempt; dies in the first one
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -407,10 +408,30 @@ static void crash_later(void)
         timer_settime(timer, 0, &when, NULL);
 }
 
+/* As if somebody ended it, as long as the file `dies` is there; each time is a
+ * byte more in `opened`. */
+static void end_later(void)
+{
+    static const struct itimerspec when = { .it_value.tv_nsec = 120000000 };
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+                              .sigev_signo = SIGTERM };
+    int fd = open("opened", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    timer_t timer;
+
+    if (fd < 0 || write(fd, "x", 1) != 1)
+        return;
+    close(fd);
+    if (access("dies", F_OK) == 0 &&
+        timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+        timer_settime(timer, 0, &when, NULL);
+}
+
 static int opens_open(weir_call *call)
 {
     const struct how *how = weir_params(call);
 
+    if (strcmp(how->how, "ended") == 0)
+        return end_later(), 0;
     if (strcmp(how->how, "later") == 0)
         return crash_later(), 0;
     return how_to_end(call, how->how);
