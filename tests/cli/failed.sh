@@ -9,7 +9,7 @@ weir --version --verbose | grep -q 'sqlite: yes' ||
     skip_all 'built without SQLite'
 
 build_plugin gate
-build_plugin bad
+build_plugin bad -pthread
 cat >gate.yaml <<'YAML'
 weir: 1
 job: gate

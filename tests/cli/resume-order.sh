@@ -9,7 +9,7 @@
 
 weir --version --verbose | grep -q 'sqlite: yes' ||
     skip_all 'built without SQLite'
-build_plugin bad
+build_plugin bad -pthread
 build_plugin hold
 XDG_STATE_HOME=$work/state
 export XDG_STATE_HOME

@@ -6,7 +6,7 @@
 . "${0%/*}/../lib/cli.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
 
-build_plugin bad
+build_plugin bad -pthread
 cat >three.yaml <<'YAML'
 weir: 1
 job: three

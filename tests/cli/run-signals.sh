@@ -5,7 +5,7 @@
 . "${0%/*}/../lib/cli.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
 
-build_plugin bad
+build_plugin bad -pthread
 WEIR_PLUGIN_PATH=${WEIR_PLUGIN_PATH:+$WEIR_PLUGIN_PATH:}$PWD/plugins
 export WEIR_PLUGIN_PATH
 

@@ -5,7 +5,7 @@
 . "${0%/*}/../lib/cli.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
 
-build_plugin bad
+build_plugin bad -pthread
 cat >sum.yaml <<'YAML'
 weir: 1
 job: sum

@@ -8,7 +8,7 @@
 
 weir=$WEIR_BUILDDIR/tests/crash/weir
 [ -x "$weir" ] || skip_all "there is no $weir; make check builds it"
-build_plugin bad
+build_plugin bad -pthread
 cat >backoff.yaml <<'YAML'
 weir: 1
 job: backoff
