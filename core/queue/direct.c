@@ -194,6 +194,8 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
     for (unsigned i = 0; i < count && code == 0; i++) {
         code = take_one(member, queue, bytes + size, &each[i]);
         size += code == 0 ? each[i] : 0;
+        if (size > room) /* it was not, a moment ago */
+            code = segment_damaged(member->segment);
     }
     if (count > 0 && code == 0) {
         code = settle(member, queue);

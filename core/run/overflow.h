@@ -27,7 +27,8 @@ uint64_t overflow_lost(const struct host *host);
 void overflow_count(struct host *host, struct book *book);
 void overflow_forget(struct host *host);
 /* The item is settled as one that failed for want of room; @full: as host.full
- * was. Not before: what goes to `failed` may wait for room, and commits then. */
+ * was. Not before: what goes to `failed` may wait for room, and commits
+ * then. */
 void overflow_failed(struct host *host, unsigned full);
 
 #endif

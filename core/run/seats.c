@@ -296,10 +296,10 @@ static void cannot_open(struct supervisor *sup, struct seat *seat,
 static void count_loose(const struct supervisor *sup, struct seat *seat,
                         const struct member_sample *sample)
 {
-    if (seat_settled(sup, seat->member) != seat->settled || sample->in_hand)
+    if (seat_settled(sup, seat->member) != seat->settled || sample->in_hand ||
+        sample->waiting != WAITING_NOT)
         seat->loose = 0;
-    else if (seat->ready && sample->waiting == WAITING_NOT &&
-             sample->tries == 0)
+    else if (seat->ready && sample->tries == 0)
         seat->loose++;
 }
 
