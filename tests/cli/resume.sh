@@ -223,9 +223,10 @@ runner=$!
 exec 3>silent
 _reads() {
     weir show last | grep -q 'resumed [1-9]' || return
-    for _comm in $(grep -l '^weir:stdin$' /proc/[0-9]*/comm 2>/dev/null); do
-        grep -q "^PPid:[[:space:]]*$runner\$" "${_comm%comm}status" && return
-    done
+    for _status in /proc/[0-9]*/status; do
+        grep -q "^PPid:[[:space:]]*$runner\$" "$_status" &&
+            grep -q '^Name:[[:space:]]*weir:stdin$' "$_status" && return
+    done 2>/dev/null
     return 1
 }
 until_true 30 _reads
