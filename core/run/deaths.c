@@ -16,9 +16,8 @@
 #include "run/supervisor.h"
 
 #define KILLS_NS (10 * NS_PER_S)
-#define TOLD_NS                                                                \
-    (10 * NS_PER_S) /* in that time at most TOLD_MOST of a stage               \
-                     */
+/* In that time at most TOLD_MOST of a stage are told. */
+#define TOLD_NS (10 * NS_PER_S)
 enum { TOLD_MOST = 5 };
 #define IDLE_NS (60 * NS_PER_S)
 enum { IDLE_MOST = 5, IDLE_MOST_EACH = 3 }; /* of a stage; for each worker */

@@ -274,15 +274,21 @@ static bool lost_state(const struct supervisor *sup, const struct seat *seat)
            member_book(sup->segment, seat->member)->done > 0;
 }
 
+/* By the kernel, with the nursery, or by anybody: no fault of its own. */
+static bool was_killed(const struct death *death)
+{
+    return death->cause == CAUSE_OUT || death->cause == CAUSE_KILLED ||
+           (death->cause == CAUSE_SIGNAL && death->code == SIGKILL);
+}
+
 static void cannot_open(struct supervisor *sup, struct seat *seat,
                         const struct death *death)
 {
-    bool killed = death->cause == CAUSE_OUT || death->cause == CAUSE_KILLED ||
-                  (death->cause == CAUSE_SIGNAL && death->code == SIGKILL);
     char words[DEATH_WORDS];
 
     seat->closed++;
-    if (seat->closed < (unsigned)(killed ? KILLED_MOST : CLOSED_MOST))
+    if (seat->closed <
+        (unsigned)(was_killed(death) ? KILLED_MOST : CLOSED_MOST))
         return;
     supervisor_fail(sup,
                     "stage '%s' cannot start: its worker %s while it was "
@@ -305,10 +311,8 @@ static void count_loose(const struct supervisor *sup, struct seat *seat,
 
 static bool is_loose(const struct seat *seat, const struct death *death)
 {
-    bool killed = death->cause == CAUSE_OUT || death->cause == CAUSE_KILLED ||
-                  (death->cause == CAUSE_SIGNAL && death->code == SIGKILL);
-
-    return seat->loose >= (unsigned)(killed ? LOOSE_KILLED : LOOSE_MOST);
+    return seat->loose >=
+           (unsigned)(was_killed(death) ? LOOSE_KILLED : LOOSE_MOST);
 }
 
 /* A source, or a flush, that dies again and again without a commit. */
