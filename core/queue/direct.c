@@ -27,10 +27,10 @@
 #include "base/base.h"
 #include "queue/internal.h"
 
-/* One that holds nothing, at a queue whose order nobody keeps. */
+/* One that holds nothing, at a queue without order or key. */
 static bool is_simple(const struct member *member, const struct queue *queue)
 {
-    return queue != NULL && queue->order == NULL && member->in_count == 0 &&
+    return queue != NULL && queue->kept == KEPT_NOT && member->in_count == 0 &&
            member->out_count == 0 && member->ordered == 0 &&
            !segment_broken(member->segment);
 }

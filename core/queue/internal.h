@@ -23,6 +23,11 @@ struct queue {
     _Atomic uint64_t *sleepers[SIDES];
     struct slot_order *order; /* NULL: nobody keeps it */
     uint32_t *lists[LISTS];
+    struct lane *lanes; /* NULL: its items have no key */
+    uint32_t *lane_of;
+    uint64_t *served;
+    const char *key;
+    uint32_t lane_count, key_size;
     uint32_t kept;
     uint32_t swept_claim; /* what the last sweep saw; the owner's */
     uint64_t swept_turn;
@@ -66,6 +71,8 @@ struct member {
     bool spun;             /* turn_spin began the wait that comes */
     unsigned ordered;      /* queue + 1 that it keeps the order of; 0: none */
     uint64_t first;        /* ticket it has that is the first; 0: not known */
+    unsigned laned;        /* queue + 1 that it serves a lane of; 0: none */
+    unsigned lane;
     bool listed; /* some queue may have this member among its sleepers */
     int sink_fd; /* the file of the last append, and its entry */
     unsigned sink;
@@ -156,6 +163,8 @@ void queue_settle_size(struct queue *queue, uint32_t number);
 /* READY at this position, and the first of them is one before the head. */
 int queue_ready_again(struct queue *queue, uint32_t number, uint64_t pos);
 int queue_give_back(struct queue *queue, uint32_t number);
+/* @more READY ones, or less. */
+void queue_add_ready(struct queue_head *head, int more);
 /* FREE, from whatever state; counts by the state that was. */
 int queue_release_slot(struct queue *queue, uint32_t number);
 
@@ -164,6 +173,9 @@ int order_rebuild(struct queue *queue);
 /* A slot became LEASED; is LEASED or DONE no more. */
 int order_leased(struct queue *queue, uint32_t number);
 int order_unleased(struct queue *queue, uint32_t number);
+/* Slots by what such a list is by. */
+void order_sort(const struct queue *queue, unsigned which, uint32_t *at,
+                uint32_t count);
 /* HELD instead of STAGED. */
 int order_hold(struct queue *queue, uint32_t number);
 /* READY again, where its ticket says. */
@@ -177,6 +189,24 @@ unsigned order_turn(const struct queue *queue);
  * be at its end. All of them: after a death, by the sweep. */
 int order_advance(struct segment *segment, unsigned from, bool look);
 int order_advance_all(struct segment *segment, int64_t deadline_ns);
+
+/* --- lanes.c; under the queue's lock, but for the first --- */
+/* The lane of an item with these attributes. */
+uint32_t lanes_choose(const struct queue *queue, const void *attrs,
+                      size_t size);
+/* What there is to take for this member; NULL: it serves no lane here. */
+const _Atomic uint32_t *lanes_ready(const struct queue *queue,
+                                    const struct member *member);
+/* The first that is READY for this member, which has one. */
+uint32_t lanes_first(const struct queue *queue, const struct member *member);
+/* That one, @number, became LEASED. */
+void lanes_leased(struct queue *queue, const struct member *member,
+                  uint32_t number);
+/* As queue_publish, queue_give_back. */
+int lanes_publish(struct queue *queue, uint32_t number);
+int lanes_give_back(struct queue *queue, uint32_t number);
+/* @ready of its slots are READY, and @free numbers stand in the free stack. */
+int lanes_rebuild(struct queue *queue, uint32_t free, uint32_t ready);
 
 /* Sleepers. A wake is chosen under the lock and sent after it. */
 struct wakes {

@@ -7,11 +7,12 @@
  * (a wild one is WEIR_EBROKEN).
  *
  * TRUTH is: slot.word, slot.chunk_ref, slot.attrs_ref, member.txn with the
- * book it names, queue.closed, and where order is kept slot_order. All else
- * (ring, head, tail, free stack, counts, bytes, the store's lists) is a cache,
- * rebuilt in one pass under the lock it stands under. No truth is a counter
- * that is stepped: redo and undo store absolute values, so that doing them
- * twice, or half and then again, is harmless.
+ * book it names, queue.closed, where order is kept slot_order, and where items
+ * go by a key each slot's lane, with who serves it. All else (ring, head, tail,
+ * free stack, counts, bytes, the store's lists) is a cache, rebuilt in one pass
+ * under the lock it stands under. No truth is a counter that is stepped: redo
+ * and undo store absolute values, so that doing them twice, or half and then
+ * again, is harmless.
  *
  * REFERENCE FIRST: a slot is noted in its member's in[] or out[] before its
  * word names the member, and forgotten after. So a dead member's references
@@ -28,7 +29,7 @@
 #include "shm/shm.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x315765697253656d) /* changes with version */
-enum { SEGMENT_VERSION = 6, CACHE_LINE = 64 };
+enum { SEGMENT_VERSION = 7, CACHE_LINE = 64 };
 
 /* ------------------------------------------------------------- a slot ---- */
 
@@ -114,14 +115,27 @@ enum side {
     SIDES_ONE = 2, /* the first of them: one wake on its way */
 };
 
-/* Order is kept by a stage that takes from it, by one that fills it. */
-enum kept { KEPT_NOT = 0, KEPT_FROM = 1, KEPT_TO = 2 };
+/* Order is kept by a stage that takes from it, by one that fills it; or its
+ * items go by a key. */
+enum kept { KEPT_NOT = 0, KEPT_FROM = 1, KEPT_TO = 2, KEPT_KEY = 4 };
 
-/* Slots by ticket; caches. */
-enum { LIST_LEASED = 0, LIST_HELD = 1, LISTS = 2 };
+/* Slots by ticket; caches. LIST_READY is no list, but slots by position, for
+ * who sorts them. */
+enum { LIST_LEASED = 0, LIST_HELD = 1, LISTS = 2, LIST_READY = 2 };
 
 struct list {
     uint32_t first, count;
+};
+
+/*
+ * Of a queue whose items go by a key: what is READY for one worker of the stage
+ * that takes from it (lanes.c). The first and the last of its slots; each has
+ * the next one's number in ring[]. Caches, but for `server`.
+ */
+struct lane {
+    uint32_t first, last;
+    _Atomic uint32_t ready;  /* stored under the lock, read as a hint without */
+    _Atomic uint32_t server; /* member + 1 who takes from it; 0: nobody yet */
 };
 
 /* Positions start high, so that giving back (--head) never wraps; the tail
@@ -139,7 +153,15 @@ struct queue_head {
     uint64_t sleepers_at; /* uint64_t[SIDES][words]: members asleep */
     uint64_t order_at;    /* struct slot_order[capacity]; 0: none */
     uint64_t lists_at;    /* uint32_t[LISTS][2 * capacity] */
-    uint32_t kept;        /* enum kept */
+    uint64_t lanes_at;    /* struct lane[lane_count] */
+    uint64_t lane_of_at;  /* uint32_t[capacity]: of each slot; stored before
+                           * word = STAGED, and stays until it is FREE */
+    uint64_t served_at;   /* uint64_t[words]: members whose lane has something
+                           * READY; a cache */
+    uint64_t key_at;      /* char[key_size]: the attribute that is the key */
+    uint32_t lane_count;  /* 0: no key, and none of these four */
+    uint32_t key_size;
+    uint32_t kept; /* enum kept */
 
     alignas(CACHE_LINE) struct lock lock;
 

@@ -61,10 +61,10 @@ static int fill_item(const struct segment *segment, uint64_t ref,
     return 0;
 }
 
-int lease_one(struct member *member, struct queue *queue, struct item *item)
+/* A READY slot becomes this member's. */
+static int take(struct member *member, struct queue *queue, uint32_t number,
+                struct item *item)
 {
-    struct queue_head *head = queue->head;
-    uint32_t number = queue->ring[head->head & queue->ring_mask];
     uint64_t ref = reference(queue->number, number);
     struct slot *slot;
 
@@ -82,10 +82,8 @@ int lease_one(struct member *member, struct queue *queue, struct item *item)
         return WEIR_ESTATE;
     slot_set(slot, word_of(SLOT_LEASED, member->number));
     WEIR_POINT("queue.lease.word");
-    head->head++;
-    head->leased++;
-    atomic_store_explicit(&head->ready, atomic_load(&head->ready) - 1,
-                          memory_order_relaxed);
+    queue->head->leased++;
+    queue_add_ready(queue->head, -1);
     if (queue->order == NULL)
         return 0;
     item->ticket = queue->order[number].ticket;
@@ -94,11 +92,41 @@ int lease_one(struct member *member, struct queue *queue, struct item *item)
     return order_leased(queue, number);
 }
 
+int lease_one(struct member *member, struct queue *queue, struct item *item)
+{
+    struct queue_head *head = queue->head;
+    int code = take(member, queue, queue->ring[head->head & queue->ring_mask],
+                    item);
+
+    if (code == 0)
+        head->head++;
+    return code;
+}
+
+static int lease_of_lane(struct member *member, struct queue *queue,
+                         struct item *item)
+{
+    uint32_t number = lanes_first(queue, member);
+    int code = take(member, queue, number, item);
+
+    if (code == 0)
+        lanes_leased(queue, member, number);
+    return code;
+}
+
+/* What there is for this member; NULL: it serves no lane of this queue. */
+static const _Atomic uint32_t *ready_for(const struct queue *queue,
+                                         const struct member *member)
+{
+    return queue->lanes == NULL ? &queue->head->ready
+                                : lanes_ready(queue, member);
+}
+
 /* Under the lock: as many as are there, asked for, and fair. */
 static int lease_batch(struct member *member, struct queue *queue,
-                       unsigned most, unsigned share, struct item *items)
+                       unsigned most, unsigned share, uint32_t ready,
+                       struct item *items)
 {
-    uint32_t ready = atomic_load(&queue->head->ready);
     uint32_t fair = ready / share + (ready % share != 0);
     unsigned count = 0;
 
@@ -110,7 +138,9 @@ static int lease_batch(struct member *member, struct queue *queue,
         return WEIR_ESTATE;
     turn_open(member);
     while (count < most && count < fair) {
-        int code = lease_one(member, queue, &items[count]);
+        int code = queue->lanes == NULL
+                       ? lease_one(member, queue, &items[count])
+                       : lease_of_lane(member, queue, &items[count]);
 
         if (code < 0)
             return code;
@@ -178,9 +208,10 @@ static int look_at(struct member *member, struct look *look, unsigned number,
 {
     struct queue *queue = segment_queue(member->segment, number);
     struct wakes wakes = { 0 };
+    const _Atomic uint32_t *ready;
     int count = 0, code;
 
-    if (queue == NULL)
+    if (queue == NULL || (ready = ready_for(queue, member)) == NULL)
         return WEIR_EINVAL;
     code = queue_lock(queue);
     if (code < 0)
@@ -190,8 +221,9 @@ static int look_at(struct member *member, struct look *look, unsigned number,
     if (member->spinning)
         spinner_end(queue, member->number);
     member->spinning = false;
-    if (atomic_load(&queue->head->ready) != 0) {
-        count = lease_batch(member, queue, look->most, look->share, items);
+    if (atomic_load(ready) != 0) {
+        count = lease_batch(member, queue, look->most, look->share,
+                            atomic_load(ready), items);
     } else if (queue_at_end(queue)) {
         look->ended++;
     } else if (look->wait) {
@@ -226,14 +258,14 @@ static int look_around(struct member *member, struct look *look,
 struct spot {
     const struct member *member;
     const struct queue_head *head;
+    const _Atomic uint32_t *ready;
 };
 
 static bool shows(const void *arg)
 {
     const struct spot *spot = arg;
 
-    return atomic_load_explicit(&spot->head->ready, memory_order_relaxed) !=
-               0 ||
+    return atomic_load_explicit(spot->ready, memory_order_relaxed) != 0 ||
            atomic_load_explicit(&spot->head->closed, memory_order_relaxed) !=
                0 ||
            member_canceled(spot->member);
@@ -245,11 +277,14 @@ static bool spin_for_item(struct member *member, unsigned number,
                           int64_t deadline_ns)
 {
     struct queue *queue = segment_queue(member->segment, number);
+    const _Atomic uint32_t *ready = ready_for(queue, member);
     struct spot spot = { .member = member };
 
-    if (!spin_pays(&member->spin) || !spinner_begin(queue, member->number))
+    if (ready == NULL || !spin_pays(&member->spin) ||
+        !spinner_begin(queue, member->number))
         return false;
     spot.head = queue->head;
+    spot.ready = ready;
     member->spinning = true;
     return spin_until(&member->spin, deadline_ns, shows, &spot);
 }

@@ -4,6 +4,7 @@ libweir_internal_la_SOURCES += \
 	%D%/commit.c \
 	%D%/direct.c \
 	%D%/internal.h \
+	%D%/lanes.c \
 	%D%/layout.h \
 	%D%/lease.c \
 	%D%/member.c \

@@ -78,8 +78,12 @@
 static bool is_before(const struct queue *queue, unsigned which, uint32_t a,
                       uint32_t b)
 {
-    const struct slot_order *x = &queue->order[a], *y = &queue->order[b];
+    const struct slot_order *x, *y;
 
+    if (which == LIST_READY)
+        return queue->slots[a].pos < queue->slots[b].pos;
+    x = &queue->order[a];
+    y = &queue->order[b];
     if (which == LIST_LEASED)
         return x->ticket < y->ticket;
     if (x->from != y->from)
@@ -201,8 +205,8 @@ static void sift_down(const struct queue *queue, unsigned which, uint32_t *at,
     }
 }
 
-static void sort(const struct queue *queue, unsigned which, uint32_t *at,
-                 uint32_t count)
+void order_sort(const struct queue *queue, unsigned which, uint32_t *at,
+                uint32_t count)
 {
     for (uint32_t i = count / 2; i > 0; i--)
         sift_down(queue, which, at, i - 1, count);
@@ -223,6 +227,8 @@ static uint64_t ready_ticket(const struct queue *queue)
     const struct queue_head *head = queue->head;
     uint32_t number;
 
+    if (queue->lanes != NULL)
+        return 0; /* nobody keeps the order of what he takes from it */
     if (atomic_load_explicit(&head->ready, memory_order_relaxed) == 0)
         return UINT64_MAX;
     number = queue->ring[head->head & queue->ring_mask];
@@ -258,7 +264,7 @@ static void rebuild_ready(struct queue *queue, uint32_t *at, uint32_t count)
 {
     struct queue_head *head = queue->head;
 
-    sort(queue, LIST_LEASED, at, count);
+    order_sort(queue, LIST_LEASED, at, count);
     if (count > 0 && head->tail <= queue->order[at[count - 1]].ticket)
         head->tail = queue->order[at[count - 1]].ticket + 1;
     head->head = head->tail - count;
@@ -294,9 +300,10 @@ int order_rebuild(struct queue *queue)
             break;
         }
     WEIR_POINT("queue.order.rebuild");
-    rebuild_ready(queue, ready, count);
-    sort(queue, LIST_LEASED, leased, lists[LIST_LEASED].count);
-    sort(queue, LIST_HELD, held, lists[LIST_HELD].count);
+    if (queue->lanes == NULL)
+        rebuild_ready(queue, ready, count);
+    order_sort(queue, LIST_LEASED, leased, lists[LIST_LEASED].count);
+    order_sort(queue, LIST_HELD, held, lists[LIST_HELD].count);
     atomic_store(&queue->head->ready, count);
     set_next(queue);
     return 0;

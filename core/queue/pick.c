@@ -69,7 +69,7 @@ int turn_pick(struct member *member, unsigned number, item_match *match,
     uint64_t refs[LEASE_MOST];
     int count, code;
 
-    if (queue == NULL || queue->order != NULL)
+    if (queue == NULL || queue->kept != KEPT_NOT)
         return WEIR_EINVAL;
     if (most > LEASE_MOST)
         most = LEASE_MOST;

@@ -175,8 +175,13 @@ static int queue_rebuild(void *arg)
     /* READY items end at the tail, so it is one behind at most, and only when
      * one is READY. With none it is right, and counts all that ever became so:
      * it is kept. */
-    if (queue->order != NULL) {
+    if (queue->order != NULL)
         order_rebuild(queue);
+    if (queue->lanes != NULL) {
+        if (lanes_rebuild(queue, census.free, census.ready) < 0)
+            return WEIR_EBROKEN;
+    } else if (queue->order != NULL) {
+        /* it is done */
     } else if (census.ready == 0) {
         head->head = head->tail;
     } else if (census.greatest - census.least + 1 == census.ready) {
@@ -234,7 +239,7 @@ bool queue_fits(const struct queue *queue, uint32_t slots, uint64_t bytes)
            bytes <= queue->bytes_most - head->bytes;
 }
 
-static void add_ready(struct queue_head *head, int more)
+void queue_add_ready(struct queue_head *head, int more)
 {
     uint32_t ready = atomic_load_explicit(&head->ready, memory_order_relaxed);
 
@@ -279,12 +284,16 @@ int queue_publish(struct queue *queue, uint32_t number)
     struct queue_head *head = queue->head;
 
     queue_settle_size(queue, number);
-    if (queue->order != NULL)
-        queue->order[number].ticket = head->tail;
+    if (queue->kept != KEPT_NOT) {
+        if (queue->order != NULL)
+            queue->order[number].ticket = head->tail;
+        if (queue->lanes != NULL)
+            return lanes_publish(queue, number);
+    }
     make_ready(queue, number, head->tail);
     head->tail++;
     head->staged--;
-    add_ready(head, 1);
+    queue_add_ready(head, 1);
     return 0;
 }
 
@@ -295,14 +304,15 @@ int queue_ready_again(struct queue *queue, uint32_t number, uint64_t pos)
     make_ready(queue, number, pos);
     head->head--;
     head->leased--;
-    add_ready(head, 1);
+    queue_add_ready(head, 1);
     return 0;
 }
 
 int queue_give_back(struct queue *queue, uint32_t number)
 {
-    if (queue->order != NULL)
-        return order_give_back(queue, number);
+    if (queue->kept != KEPT_NOT)
+        return queue->lanes != NULL ? lanes_give_back(queue, number)
+                                    : order_give_back(queue, number);
     return queue_ready_again(queue, number, queue->head->head - 1);
 }
 

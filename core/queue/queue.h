@@ -36,6 +36,7 @@ enum {
     OVERFLOWS_MOST = 8, /* queues whose overflow one member counts */
     CURSOR_MOST = 64,
     ATTRS_MOST = 4096,
+    KEY_MOST = 255, /* bytes of the name of an attribute */
 };
 #define BYTES_MOST (UINT64_C(64) << 30) /* of a queue */
 
@@ -68,6 +69,11 @@ struct queue_plan {
     uint32_t capacity; /* items, 1 .. CAPACITY_MOST */
     uint64_t bytes;    /* 1 .. */
     uint32_t overflow; /* kept for who puts: enum weir_overflow */
+    /* An attribute's name, of KEY_MOST bytes at most: items in which it has the
+     * same value go to the same of @lanes members, in order (lanes.c). NULL:
+     * any member takes any item. */
+    const char *key;
+    uint32_t lanes; /* 1 .. MEMBERS_MOST, when there is a key */
 };
 
 /* A stage takes from one queue and fills the other, in order (order.c). */
@@ -197,6 +203,11 @@ struct item {
 int turn_lease(struct member *member, const unsigned *queues,
                unsigned queue_count, unsigned most, unsigned share,
                int64_t deadline_ns, struct item *items);
+
+/* This member takes the items of @lane from here on, those of a queue that has
+ * a key, and no other member does: who served it before gets none any more,
+ * and must hold none. Of one queue; its turn_lease names that queue alone. */
+int turn_serve(struct member *member, unsigned queue, uint32_t lane);
 
 /* This one is in hand now: a death from here on charges it an attempt. */
 int turn_take_up(struct member *member, struct item *item);

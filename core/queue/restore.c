@@ -134,6 +134,11 @@ static int restore_slot(struct segment *segment, const struct snapshot *from,
     if (code < 0)
         return error_set(err, code, "the items that stood in the queues: %s",
                          weir_strerror(code));
+    if (queue->lanes != NULL)
+        queue->lane_of[number] = lanes_choose(queue,
+                                              from->data.data + saved->at +
+                                                  saved->size,
+                                              saved->attrs_size);
     if (!has_room(queue, slot_charge(slot)))
         return too_small(err);
     queue->head->bytes += slot_charge(slot);

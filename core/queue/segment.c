@@ -61,7 +61,26 @@ static unsigned kept_of(const struct segment_plan *plan, unsigned queue)
         if (plan->orders[i].to == queue)
             kept |= KEPT_TO;
     }
+    if (plan->queues[queue].key != NULL)
+        kept |= KEPT_KEY;
     return kept;
+}
+
+static void plan_order(uint64_t *at, uint64_t capacity, struct queue_head *out)
+{
+    out->order_at = take(at, capacity * sizeof(struct slot_order));
+    out->lists_at = take(at, LISTS * 2 * capacity * sizeof(uint32_t));
+}
+
+static void plan_lanes(uint64_t *at, const struct queue_plan *plan,
+                       uint32_t member_words, struct queue_head *out)
+{
+    out->lane_count = plan->lanes;
+    out->key_size = (uint32_t)strlen(plan->key);
+    out->lanes_at = take(at, plan->lanes * sizeof(struct lane));
+    out->lane_of_at = take(at, plan->capacity * sizeof(uint32_t));
+    out->served_at = take(at, member_words * sizeof(uint64_t));
+    out->key_at = take(at, out->key_size);
 }
 
 /* The heads of the queues; where their parts begin is written once they are
@@ -84,11 +103,11 @@ static void plan_queue(const struct segment_head *head, uint64_t *at,
                                     sizeof(uint64_t));
     out->kept = kept_of(all, number);
     out->order_at = out->lists_at = 0;
-    if (out->kept == KEPT_NOT)
-        return;
-    out->order_at = take(at, plan->capacity * sizeof(struct slot_order));
-    out->lists_at = take(at, (uint64_t)LISTS * 2 * plan->capacity *
-                                 sizeof(uint32_t));
+    out->lane_count = out->key_size = 0;
+    if ((out->kept & (KEPT_FROM | KEPT_TO)) != 0)
+        plan_order(at, plan->capacity, out);
+    if ((out->kept & KEPT_KEY) != 0)
+        plan_lanes(at, plan, head->member_words, out);
 }
 
 static void plan_store(struct segment_head *head, uint64_t *at,
@@ -112,6 +131,18 @@ static void plan_store(struct segment_head *head, uint64_t *at,
     head->store.size = *at;
 }
 
+static int check_key(const struct queue_plan *plan, weir_error *err)
+{
+    size_t size = strlen(plan->key);
+
+    if (size < 1 || size > KEY_MOST || plan->lanes < 1 ||
+        plan->lanes > MEMBERS_MOST)
+        return error_set(err, WEIR_EINVAL,
+                         "a key has 1 to %d bytes, for 1 to %d members",
+                         KEY_MOST, MEMBERS_MOST);
+    return 0;
+}
+
 int segment_check_plan(const struct segment_plan *plan, weir_error *err)
 {
     if (plan->queue_count > QUEUES_MOST || plan->member_count < 1 ||
@@ -126,10 +157,17 @@ int segment_check_plan(const struct segment_plan *plan, weir_error *err)
             return error_set(err, WEIR_EINVAL,
                              "a queue holds 1 to %d items and 1 B to 64 GiB",
                              CAPACITY_MOST);
+    for (unsigned i = 0; i < plan->queue_count; i++)
+        if (plan->queues[i].key != NULL && check_key(&plan->queues[i], err) < 0)
+            return WEIR_EINVAL;
     for (unsigned i = 0; i < plan->order_count; i++)
         if (plan->orders[i].from >= plan->queue_count ||
             plan->orders[i].to >= plan->queue_count)
             return error_set(err, WEIR_EINVAL, "no queue to keep order in");
+    for (unsigned i = 0; i < plan->order_count; i++)
+        if (plan->queues[plan->orders[i].from].key != NULL)
+            return error_set(err, WEIR_EINVAL,
+                             "a queue with a key has no order to keep");
     return 0;
 }
 
@@ -196,8 +234,7 @@ static bool adopt_order(struct segment *segment, struct queue *queue,
 {
     const struct queue_head *head = queue->head;
 
-    queue->kept = head->kept;
-    if (queue->kept == KEPT_NOT)
+    if ((queue->kept & (KEPT_FROM | KEPT_TO)) == 0)
         return true;
     if (!follows(segment, end, head->order_at, queue->capacity,
                  sizeof *queue->order) ||
@@ -208,6 +245,32 @@ static bool adopt_order(struct segment *segment, struct queue *queue,
     for (unsigned i = 0; i < LISTS; i++)
         queue->lists[i] = (uint32_t *)(segment->base + head->lists_at) +
                           (size_t)i * 2 * queue->capacity;
+    return true;
+}
+
+static bool adopt_lanes(struct segment *segment, struct queue *queue,
+                        uint64_t *end)
+{
+    const struct queue_head *head = queue->head;
+
+    if ((queue->kept & KEPT_KEY) == 0)
+        return true;
+    queue->lane_count = head->lane_count;
+    queue->key_size = head->key_size;
+    if (queue->lane_count < 1 || queue->lane_count > MEMBERS_MOST ||
+        queue->key_size > KEY_MOST ||
+        !follows(segment, end, head->lanes_at, queue->lane_count,
+                 sizeof *queue->lanes) ||
+        !follows(segment, end, head->lane_of_at, queue->capacity,
+                 sizeof *queue->lane_of) ||
+        !follows(segment, end, head->served_at, segment->member_words,
+                 sizeof *queue->served) ||
+        !follows(segment, end, head->key_at, queue->key_size, 1))
+        return false;
+    queue->lanes = (struct lane *)(segment->base + head->lanes_at);
+    queue->lane_of = (uint32_t *)(segment->base + head->lane_of_at);
+    queue->served = (uint64_t *)(segment->base + head->served_at);
+    queue->key = segment->base + head->key_at;
     return true;
 }
 
@@ -241,7 +304,8 @@ static bool adopt_queue(struct segment *segment, struct queue_head *heads,
         queue->sleepers[side] = (_Atomic uint64_t *)(segment->base +
                                                      head->sleepers_at) +
                                 side * segment->member_words;
-    return adopt_order(segment, queue, end);
+    queue->kept = head->kept;
+    return adopt_order(segment, queue, end) && adopt_lanes(segment, queue, end);
 }
 
 static bool adopt_links(struct segment *segment)
@@ -402,6 +466,9 @@ static int init_queues(struct segment *segment, uint64_t at,
         heads[i].head = heads[i].tail = POSITION_START;
         atomic_store(&heads[i].next, POSITION_START);
         heads[i].free_count = plan->queues[i].capacity;
+        if (plan->queues[i].key != NULL)
+            memcpy(segment->base + heads[i].key_at, plan->queues[i].key,
+                   heads[i].key_size);
     }
     return 0;
 }

@@ -282,6 +282,9 @@ static void copy_order(const struct queue *queue, uint32_t number,
 {
     const struct slot_order *order;
 
+    /* what goes back is not at the head, but at its place: lanes.c */
+    if (queue->lanes != NULL && state != SLOT_STAGED && state != SLOT_HELD)
+        saved->ticket = queue->slots[number].pos;
     if (queue->order == NULL)
         return;
     order = &queue->order[number];

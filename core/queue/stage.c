@@ -25,6 +25,7 @@ struct draft {
     struct slot_view payload; /* of a pass */
     struct slot_view attrs;
     const struct stage_order *order;
+    uint32_t lane;
     bool chunk_taken; /* room for the payload is to be taken from the store */
     bool attrs_taken;
 };
@@ -150,6 +151,15 @@ static void fill_order(struct queue *queue, uint32_t number,
     atomic_signal_fence(memory_order_seq_cst);
 }
 
+static void fill_kept(struct queue *queue, uint32_t number,
+                      const struct draft *draft)
+{
+    if (queue->order != NULL)
+        fill_order(queue, number, draft->order);
+    if (queue->lanes != NULL)
+        queue->lane_of[number] = draft->lane;
+}
+
 static bool has_room(const struct member *member, const struct queue *queue,
                      const struct stage_order *order, uint64_t charge)
 {
@@ -187,8 +197,8 @@ static int take_slot(struct member *member, struct queue *queue,
     slot = &queue->slots[number];
     *ref_out = reference(queue->number, number);
     fill_slot(slot, draft);
-    if (queue->order != NULL)
-        fill_order(queue, number, draft->order);
+    if (queue->kept != KEPT_NOT)
+        fill_kept(queue, number, draft);
     if (WEIR_MUTATED("stage-word-first")) {
         slot_set(slot, word_of(SLOT_STAGED, member->number));
         WEIR_POINT("queue.stage.mutant");
@@ -288,6 +298,9 @@ int turn_stage(struct member *member, const struct stage_spec *spec,
         code = make_draft(member, spec, &draft);
     if (code < 0)
         return code;
+    if (queue->lanes != NULL)
+        draft.lane = lanes_choose(queue, draft.attrs.attrs,
+                                  draft.attrs.attrs_size);
     charge = slot_charge(&draft.head);
     if (charge > queue->bytes_most)
         return WEIR_ETOOBIG;

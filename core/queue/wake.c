@@ -80,13 +80,28 @@ void spinner_end(struct queue *queue, unsigned member)
     atomic_compare_exchange_strong(&queue->head->spinner, &own, 0);
 }
 
-/* So many of those that are ready are taken without a wake. */
+/* So many of those that are ready are taken without a wake. (Of lanes: it may
+ * be for another one.) */
 static uint32_t taken_awake(const struct queue *queue)
 {
-    return atomic_load_explicit(&queue->head->spinner, memory_order_relaxed) !=
-                   0
+    return queue->lanes == NULL &&
+                   atomic_load_explicit(&queue->head->spinner,
+                                        memory_order_relaxed) != 0
                ? 1
                : 0;
+}
+
+/* Who sleeps on that side and has something to wake for; of members 64 * @word
+ * and on. */
+static uint64_t sleepers_of(const struct queue *queue, enum side side,
+                            unsigned word)
+{
+    uint64_t bits = atomic_load_explicit(&queue->sleepers[side][word],
+                                         memory_order_relaxed);
+
+    return side == SIDE_CONSUMER && queue->lanes != NULL
+               ? bits & queue->served[word]
+               : bits;
 }
 
 /* The next sleeper behind the last one woken; UINT32_MAX: none. */
@@ -97,8 +112,7 @@ static unsigned next_sleeper(struct queue *queue, enum side side)
 
     for (unsigned i = 0; i <= words; i++) {
         unsigned word = (first / 64 + i) % words;
-        uint64_t bits = atomic_load_explicit(&queue->sleepers[side][word],
-                                             memory_order_relaxed);
+        uint64_t bits = sleepers_of(queue, side, word);
 
         if (i == 0)
             bits &= UINT64_MAX << first % 64;

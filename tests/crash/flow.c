@@ -18,10 +18,11 @@
 
 #include "base/base.h"
 #include "crash/flow.h"
+#include "queue/attrs.h"
 #include "queue/queue.h"
 
-enum { MEMBERS = 80, SLOTS_MOST = 4096 };
-enum { WRONG_PAYLOAD = 90, WRONG_CALL = 91 };
+enum { MEMBERS = 80, SLOTS_MOST = 4096, KEYS = 7 };
+enum { WRONG_PAYLOAD = 90, WRONG_CALL = 91, WRONG_WORKER = 92 };
 
 struct record {
     uint32_t id, output;
@@ -29,7 +30,8 @@ struct record {
 
 /* Memory of all processes of one run. */
 struct shared {
-    _Atomic uint32_t appended; /* a hint for trickle, not the truth */
+    _Atomic uint32_t appended;      /* a hint for trickle, not the truth */
+    _Atomic uint32_t workers[KEYS]; /* member + 1 that has had this key */
 };
 
 struct run {
@@ -103,6 +105,21 @@ static bool is_dropped(const struct flow *flow, uint32_t id)
     return flow->drops != 0 && id % flow->drops == 1;
 }
 
+static unsigned key_of(const struct flow *flow, uint32_t id)
+{
+    return flow->keyed ? id % KEYS : 0;
+}
+
+static const struct buf *attrs_of(unsigned key)
+{
+    static struct buf attrs[KEYS];
+    char value = (char)('0' + key);
+
+    if (attrs[key].size == 0)
+        demand(attrs_set(&attrs[key], "k", &value, 1));
+    return &attrs[key];
+}
+
 static int stage_one(struct member *member, const struct flow *flow,
                      const struct output *output, const struct item *input,
                      const struct staged *before, struct staged *staged)
@@ -118,6 +135,10 @@ static int stage_one(struct member *member, const struct flow *flow,
     if (flow->ordered && output->queue != 0) {
         order.ticket = input != NULL ? input->ticket : ORDER_LAST;
         spec.order = &order;
+    }
+    if (flow->keyed && output->queue == 0) {
+        spec.attrs = attrs_of(key_of(flow, output->id))->data;
+        spec.attrs_size = attrs_of(key_of(flow, output->id))->size;
     }
     if (output->pass)
         spec.pass = spec.inherit = input;
@@ -294,9 +315,21 @@ static void dawdle(uint32_t id)
         nanosleep(&nap, NULL);
 }
 
-static void work_on(struct member *member, const struct flow *flow,
+/* Each key is with one member, in all its lives. */
+static void check_worker(const struct run *run, const struct member *member,
+                         uint32_t id)
+{
+    _Atomic uint32_t *worker = &run->shared->workers[key_of(run->flow, id)];
+    uint32_t nobody = 0, own = member_number(member) + 1;
+
+    if (!atomic_compare_exchange_strong(worker, &nobody, own) && nobody != own)
+        _exit(WRONG_WORKER);
+}
+
+static void work_on(const struct run *run, struct member *member,
                     struct item *item)
 {
+    const struct flow *flow = run->flow;
     struct output outputs[1024];
     struct record record;
     unsigned count;
@@ -307,7 +340,9 @@ static void work_on(struct member *member, const struct flow *flow,
     memcpy(&record, item->data, sizeof record);
     demand(turn_take_up(member, item));
     count = list_outputs(flow, record.id, item->skip, outputs);
-    if (flow->ordered)
+    if (flow->keyed)
+        check_worker(run, member, record.id);
+    if (flow->ordered || flow->keyed)
         dawdle(record.id);
     if (!flow->ordered && flow->kind == FLOW_PARTS && count > flow->capacity) {
         emit_parts(member, flow, outputs, count, item);
@@ -337,6 +372,18 @@ static void end_member(struct member *member)
     _exit(0);
 }
 
+/* Of some batches all but the first item goes back, as when a run is stopped.
+ * Returns how many are left. */
+static int give_some_back(struct member *member, const struct item *items,
+                          int count)
+{
+    if (count < 2 || hash_mix(items[0].root, 2) % 4 != 0)
+        return count;
+    for (int i = 1; i < count; i++)
+        demand(turn_release(member, &items[i]));
+    return 1;
+}
+
 static void worker_main(const struct run *run, struct member *member)
 {
     static const unsigned queues[] = { 0 };
@@ -344,6 +391,8 @@ static void worker_main(const struct run *run, struct member *member)
     unsigned share = run->flow->share != 0 ? run->flow->share
                                            : 2 * run->flow->workers;
 
+    if (run->flow->keyed)
+        demand(turn_serve(member, 0, member_number(member) - 1));
     for (;;) {
         int count = turn_lease(member, queues, 1, run->flow->batch, share,
                                FOREVER, items);
@@ -353,8 +402,10 @@ static void worker_main(const struct run *run, struct member *member)
         if (count == WEIR_ECLOSED)
             end_member(member);
         demand(count);
+        if (run->flow->keyed)
+            count = give_some_back(member, items, count);
         for (int i = 0; i < count; i++)
-            work_on(member, run->flow, &items[i]);
+            work_on(run, member, &items[i]);
         demand(turn_commit(member, NULL, NULL));
     }
 }
@@ -462,7 +513,8 @@ static void fork_member(struct run *run, unsigned number)
     if (flow->point != NULL && run->result->kills < flow->deaths &&
         (flow->member < 0 || flow->member == (int)number))
         snprintf(spec, sizeof spec, "%s:%u:kill%s%s", flow->point,
-                 flow->nth + (unsigned)rand_r(&run->seed) % 3,
+                 flow->nth +
+                     (flow->exact ? 0 : (unsigned)rand_r(&run->seed) % 3),
                  flow->also != NULL ? "," : "",
                  flow->also != NULL ? flow->also : "");
     fflush(NULL);
@@ -519,6 +571,8 @@ static void bury(struct run *run, unsigned number, int status)
                  weir_strerror(code));
     else if (WIFEXITED(status) && WEXITSTATUS(status) == WRONG_PAYLOAD)
         fault_is(run, "member %u got a wrong payload", number);
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == WRONG_WORKER)
+        fault_is(run, "member %u got what another had", number);
     else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
         fault_is(run, "member %u ended with %d", number, WEXITSTATUS(status));
     run->result->kills += WIFSIGNALED(status) != 0;
@@ -594,12 +648,14 @@ static void supervise(struct run *run)
 /* ---------------------------------------------------- what must be true ----
  */
 
-/* Where order is kept: each queue's, as the one appender got them. */
+/* Where order is kept, or that of each key: each queue's, as the one appender
+ * got them. */
 static void check_order(struct run *run, const struct record *record,
-                        uint64_t *last)
+                        uint64_t (*last)[KEYS])
 {
     uint64_t at = (uint64_t)record->id << 31 | (record->output & ~(1u << 31));
-    uint64_t *queue = &last[record->output >> 31];
+    uint64_t *queue =
+        &last[record->output >> 31][key_of(run->flow, record->id)];
 
     if (record->id >= run->flow->items) /* flushes: in any order, but last */
         at = (uint64_t)run->flow->items << 31;
@@ -624,7 +680,7 @@ static void check_file(struct run *run)
     bool second = flow->kind == FLOW_SPLIT || flow->kind == FLOW_BOTH;
     size_t expected = (size_t)flow->items * outputs * (second ? 2 : 1);
     size_t less = (size_t)dropped(flow) * outputs * (second ? 2 : 1);
-    uint64_t last[2] = { 0 }, flushed = 0;
+    uint64_t last[2][KEYS] = { { 0 } }, flushed = 0;
     uint8_t *seen = calloc(expected, 1);
     struct record record;
     size_t count = 0;
@@ -638,7 +694,7 @@ static void check_file(struct run *run)
                         (second ? 2 : 1) +
                     which;
 
-        if (flow->ordered)
+        if (flow->ordered || flow->keyed)
             check_order(run, &record, last);
         if (flow->ordered && record.id > flow->items &&
             record.id <= flow->items + flow->workers) {
@@ -742,6 +798,10 @@ static int open_run(struct run *run)
                                         .bytes = flow->bytes && q > 0
                                                      ? flow->bytes
                                                      : UINT64_C(8) << 20 };
+    if (flow->keyed) {
+        plans[0].key = "k";
+        plans[0].lanes = flow->workers;
+    }
     run->file = open_file();
     run->shared = mmap(NULL, sizeof *run->shared, PROT_READ | PROT_WRITE,
                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);

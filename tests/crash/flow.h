@@ -7,7 +7,8 @@
  * The caller's process is the owner: it forks all members, kills some, recovers
  * and forks them again, closes the queues, and looks at the file and at what is
  * left in the segment. Where order is kept, some items take longer than others,
- * and each worker gives one more item at the end, behind all others.
+ * and each worker gives one more item at the end, behind all others. Where
+ * items have a key, each worker has a lane of q0.
  */
 #ifndef CRASH_FLOW_H
 #define CRASH_FLOW_H
@@ -34,12 +35,14 @@ struct flow {
     unsigned share;    /* a worker leases ready / share; 0: 2 * workers */
     uint64_t bytes;    /* bound of q1 and q2; 0: 8 MiB, as of q0 */
     bool ordered;      /* the workers keep order: needs one appender */
+    bool keyed;        /* q0 has a key, of a few values: needs one appender */
     uint32_t drops;    /* ordered: each such item gives nothing; 0: none */
     unsigned trickle;  /* source rests until all is quiet after so many items */
     unsigned kills;    /* random, from outside */
     const char *point; /* members die at this point... */
     const char *also;  /* and at this one: point:nth:kill */
-    unsigned nth;      /* ... the nth time they pass it, */
+    unsigned nth;      /* ... the nth time they pass it, or soon after, */
+    bool exact;        /* (or not) */
     unsigned deaths;   /* so many of them */
     int member;        /* this one only; -1: any */
     bool sweep;        /* the owner sweeps */

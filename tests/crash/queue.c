@@ -28,7 +28,10 @@ static void expect_whole(const struct flow *flow)
     ck_assert_msg(result.fault[0] == '\0',
                   "%s (kind %d%s, capacity %u, batch %u, size %u, point %s:%u, "
                   "seed %u, %u kills)",
-                  result.fault, flow->kind, flow->ordered ? ", ordered" : "",
+                  result.fault, flow->kind,
+                  flow->ordered ? ", ordered"
+                  : flow->keyed ? ", keyed"
+                                : "",
                   flow->capacity, flow->batch, flow->size,
                   flow->point ? flow->point : "none", flow->nth, flow->seed,
                   result.kills);
@@ -120,6 +123,59 @@ START_TEST(in_order)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- keys ----
+ */
+
+/* Each key's items come in order, from one worker. */
+START_TEST(by_key)
+{
+    for (unsigned kind = FLOW_COPY; kind <= FLOW_PARTS; kind++) {
+        struct flow flow = { .kind = kind,
+                             .keyed = true,
+                             .items = is_long() ? 20000 : 600,
+                             .capacity = capacities[_i % 4],
+                             .batch = batches[_i % 3],
+                             .size = _i % 2 ? 200 : 16,
+                             .outputs = 10,
+                             .workers = 4,
+                             .appenders = 1,
+                             .kills = _i < 4      ? 0
+                                      : is_long() ? 400
+                                                  : 12,
+                             .member = -1,
+                             .seed = 300 + 10 * (unsigned)_i + kind,
+                             .limit_ms = 60000 };
+
+        expect_whole(&flow);
+    }
+}
+END_TEST
+
+/* Where it takes its lane, which it does once in its life. */
+START_TEST(at_its_lane)
+{
+    struct flow flow = { .kind = FLOW_COPY,
+                         .keyed = true,
+                         .items = 300,
+                         .capacity = 7,
+                         .batch = 8,
+                         .size = 16,
+                         .workers = 3,
+                         .appenders = 1,
+                         .point = "queue.lane.served",
+                         .nth = 1,
+                         .exact = true,
+                         .deaths = is_long() ? 100 : 10,
+                         .member = -1,
+                         .limit_ms = 20000 };
+    struct flow_result result;
+
+    flow_run(&flow, &result);
+    ck_assert_str_eq(result.fault, "");
+    ck_assert_uint_ge(result.kills, flow.deaths);
+}
+END_TEST
+
 /* -------------------------------------------------------------- points ---- */
 
 /* All points that the flows pass, with these kills. */
@@ -146,6 +202,9 @@ static void learn_from(struct points *points, unsigned seed)
         flow.workers = 4;
         flow.kills = 20;
         expect_whole(&flow);
+        flow.ordered = false;
+        flow.keyed = true;
+        expect_whole(&flow);
     }
     points_read(points);
 }
@@ -161,10 +220,12 @@ static void learn_points(struct points *points)
     while (seed < 20 && points_lack(points, "tests/crash/queue.c", name));
 }
 
-/* Somebody must have died under a lock before. */
-static bool in_rebuild(const char *point)
+/* Somebody must have died under a lock before: there. */
+static const char *before_rebuild(const char *point)
 {
-    return strstr(point, "rebuil") != NULL;
+    if (strcmp(point, "queue.lane.rebuild") == 0)
+        return "queue.lane.word:5:kill";
+    return strstr(point, "rebuil") != NULL ? "queue.ready.word:5:kill" : NULL;
 }
 
 /* Each member that passes it dies there, some times, then all goes on. */
@@ -187,9 +248,7 @@ START_TEST(at_each_point)
                                  .workers = 3,
                                  .appenders = 2,
                                  .point = points.at[i],
-                                 .also = in_rebuild(points.at[i])
-                                             ? "queue.ready.word:5:kill"
-                                             : NULL,
+                                 .also = before_rebuild(points.at[i]),
                                  .nth = 1 + (i + kind) % 5,
                                  .deaths = is_long() ? 40 : 6,
                                  .member = -1,
@@ -205,6 +264,10 @@ START_TEST(at_each_point)
             flow.appenders = 1;
             flow.items /= is_long() ? 1 : 4;
             flow.drops = (i + kind) % 2 * 5;
+            expect_whole(&flow);
+            flow.ordered = false;
+            flow.keyed = true;
+            flow.drops = 0;
             expect_whole(&flow);
         }
     }
@@ -299,6 +362,10 @@ static const struct mutant {
         .point = "queue.order.freed" } },
     { "last-slot", { .ordered = true, .batch = 1, .capacity = 2 } },
     { "first-waits", { .ordered = true, .batch = 1, .capacity = 1 } },
+    { "lane-back-last",
+      { .keyed = true, .batch = 8, .point = "queue.commit.before" } },
+    { "lane-unsorted",
+      { .keyed = true, .batch = 1, .point = "queue.lane.linked", .nth = 4 } },
     { "wait-with-staged",
       { .kind = FLOW_PARTS, .outputs = 3, .batch = 8, .share = 1 } },
 };
@@ -314,7 +381,7 @@ START_TEST(mutation)
     flow.capacity = flow.capacity ? flow.capacity : 16;
     flow.size = 16;
     flow.workers = flow.workers ? flow.workers : 4;
-    flow.appenders = flow.ordered ? 1 : 2;
+    flow.appenders = flow.ordered || flow.keyed ? 1 : 2;
     if (flow.point != NULL && flow.deaths == 0)
         flow.deaths = 40;
     flow.nth = flow.nth ? flow.nth : 1;
@@ -341,6 +408,8 @@ static Suite *queue_suite(void)
     tcase_add_loop_test(test, undisturbed, 0, 4);
     tcase_add_loop_test(test, random_kills, 0, 24);
     tcase_add_loop_test(test, in_order, 0, 12);
+    tcase_add_loop_test(test, by_key, 0, 12);
+    tcase_add_test(test, at_its_lane);
     tcase_add_loop_test(test, at_each_point, 0, 1);
     tcase_add_loop_test(test, trickle, 0, 10);
     suite_add_tcase(suite, test);

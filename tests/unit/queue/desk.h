@@ -41,6 +41,7 @@ Suite *commit_suite(void);
 Suite *sink_suite(void);
 Suite *recover_suite(void);
 Suite *order_suite(void);
+Suite *lanes_suite(void);
 Suite *wait_suite(void);
 Suite *snapshot_suite(void);
 

@@ -8,6 +8,7 @@ LONG_TESTS += %D%/test
 	%D%/commit.c \
 	%D%/desk.c %D%/desk.h \
 	%D%/direct.c \
+	%D%/lanes.c \
 	%D%/main.c \
 	%D%/order.c \
 	%D%/recover.c \

@@ -8,9 +8,9 @@
 int main(void)
 {
     static Suite *(*const suites[])(void) = {
-        attrs_suite,  segment_suite, turn_suite,     room_suite,
-        direct_suite, sink_suite,    commit_suite,   recover_suite,
-        order_suite,  wait_suite,    snapshot_suite, NULL,
+        attrs_suite, segment_suite,  turn_suite,    room_suite,  direct_suite,
+        sink_suite,  commit_suite,   recover_suite, order_suite, lanes_suite,
+        wait_suite,  snapshot_suite, NULL,
     };
 
     return suites_main(suites);

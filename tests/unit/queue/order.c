@@ -13,9 +13,9 @@
 static struct desk open_desk(uint32_t capacity, uint64_t bytes)
 {
     static const struct order_link orders[] = { { 0, 1 }, { 0, 2 } };
-    struct queue_plan plans[] = { { 32, 1 << 20, 0 },
-                                  { capacity, bytes, 0 },
-                                  { capacity, bytes, 0 } };
+    struct queue_plan plans[] = { { .capacity = 32, .bytes = 1 << 20 },
+                                  { .capacity = capacity, .bytes = bytes },
+                                  { .capacity = capacity, .bytes = bytes } };
     struct segment_plan plan = { .queues = plans,
                                  .queue_count = 3,
                                  .orders = orders,

@@ -11,10 +11,13 @@
 START_TEST(bounds)
 {
     static const struct queue_plan bad[] = {
-        { 0, 1, 0 },
-        { CAPACITY_MOST + 1, 1, 0 },
-        { 1, 0, 0 },
-        { 1, BYTES_MOST + 1, 0 },
+        { .capacity = 0, .bytes = 1 },
+        { .capacity = CAPACITY_MOST + 1, .bytes = 1 },
+        { .capacity = 1, .bytes = 0 },
+        { .capacity = 1, .bytes = BYTES_MOST + 1 },
+        { .capacity = 1, .bytes = 1, .key = "", .lanes = 1 },
+        { .capacity = 1, .bytes = 1, .key = "k", .lanes = 0 },
+        { .capacity = 1, .bytes = 1, .key = "k", .lanes = MEMBERS_MOST + 1 },
     };
     struct segment_plan plan = { .queues = &bad[_i],
                                  .queue_count = 1,
@@ -210,7 +213,7 @@ Suite *segment_suite(void)
     Suite *suite = suite_create("segment");
     TCase *test = tcase_create("segment");
 
-    tcase_add_loop_test(test, bounds, 0, 4);
+    tcase_add_loop_test(test, bounds, 0, 7);
     tcase_add_test(test, largest);
     tcase_add_test(test, attach);
     tcase_add_test(test, no_segment);

@@ -20,11 +20,11 @@ static void make_segment(struct rig *rig, unsigned in_capacity,
                          unsigned out_capacity)
 {
     struct queue_plan queues[RIG_QUEUES] = {
-        [RIG_IN] = { in_capacity, 1 << 20, 0 },
-        [RIG_A] = { out_capacity, 1 << 16, 0 },
-        [RIG_B] = { out_capacity, 1 << 16, 0 },
-        [RIG_FAILED] = { out_capacity, 1 << 16, 0 },
-        [RIG_REPORT] = { 16, 1 << 16, 0 },
+        [RIG_IN] = { .capacity = in_capacity, .bytes = 1 << 20 },
+        [RIG_A] = { .capacity = out_capacity, .bytes = 1 << 16 },
+        [RIG_B] = { .capacity = out_capacity, .bytes = 1 << 16 },
+        [RIG_FAILED] = { .capacity = out_capacity, .bytes = 1 << 16 },
+        [RIG_REPORT] = { .capacity = 16, .bytes = 1 << 16 },
     };
     struct segment_plan plan = { .queues = queues,
                                  .queue_count = RIG_QUEUES,
