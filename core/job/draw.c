@@ -48,6 +48,8 @@ static void put_wires(const struct job *job, const struct job_stage *stage,
             buf_text(out, ", ");
         put_output(job, &stage->outputs.at[i], stage->outputs.count > 1, out);
     }
+    if (stage->key != NULL)
+        buf_printf(out, "  by %s", stage->key);
     if (stage->failed != JOB_NONE)
         buf_printf(out, "  failed -> %s", place_name(job, stage->failed));
     for (size_t i = 0; i < stage->after.count; i++)
@@ -163,10 +165,12 @@ static void dot_nodes(const struct job *job, struct buf *out)
         const struct job_stage *stage = &job->stages.at[i];
 
         buf_printf(out,
-                   "  \"s %s\" [shape=box, label=\"%s\\n%s.%s\\n%u worker%s\"]"
-                   ";\n",
+                   "  \"s %s\" [shape=box, label=\"%s\\n%s.%s\\n%u worker%s"
+                   "%s%s\"];\n",
                    stage->name, stage->name, stage->plugin, stage->task,
-                   stage->workers, plural(stage->workers));
+                   stage->workers, plural(stage->workers),
+                   stage->key != NULL ? " by " : "",
+                   stage->key != NULL ? stage->key : "");
     }
     for (size_t i = 0; i < job->queues.count; i++)
         buf_printf(out, "  \"q %s\" [shape=cds, label=\"%s\\n%" PRIu64 "\"];\n",

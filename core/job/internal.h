@@ -153,6 +153,7 @@ enum key_id {
     STAGE_WORKERS,
     STAGE_DISPATCH,
     STAGE_ORDER,
+    STAGE_KEY,
     STAGE_RETRIES,
     STAGE_TIMEOUT,
     STAGE_AFTER,
@@ -377,6 +378,10 @@ void reading_done(struct reading *reading);
 void job_settle(struct reading *reading);
 /* overflow.c: where it can be what the queues say. */
 void overflow_check(struct reading *reading);
+/* key.c: the key of a stage; and whether it can have one. */
+void key_read(struct reading *reading, const struct slots *slots,
+              struct job_stage *stage);
+void key_check(struct reading *reading, int stage);
 /* graph.c */
 void job_graph(struct reading *reading);
 

@@ -211,6 +211,7 @@ static void stage_free(struct job_stage *stage)
     VEC_DONE(&stage->after);
     task_desc_done(&stage->desc);
     free(stage->name);
+    free(stage->key);
     free(stage->plugin);
     free(stage->task);
 }

@@ -119,6 +119,7 @@ struct job_stage {
     unsigned workers;               /* final; at least 1 */
     enum dispatch dispatch;
     bool keeps_order; /* outputs in the order of the inputs */
+    char *key;        /* attribute that chooses the worker; NULL: none */
     unsigned retries;
     int64_t timeout_ns;   /* FOREVER: none */
     int64_t soft_ns;      /* FOREVER: none; then the task is told */

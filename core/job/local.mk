@@ -13,6 +13,7 @@ libweir_internal_la_SOURCES += \
 	%D%/graph.c \
 	%D%/internal.h \
 	%D%/job.c %D%/job.h \
+	%D%/key.c \
 	%D%/load.c \
 	%D%/overflow.c \
 	%D%/read.c \

@@ -76,6 +76,12 @@ static void check_queue(struct reading *reading, int number)
                 "stage '%s' takes from it in order, and nobody else can: write "
                 "'overflow: drop-new'",
                 name_of(&job->stages.at[queue->consumer]));
+    if (queue->overflow == WEIR_OVERFLOW_DROP_OLD && queue->consumer >= 0 &&
+        job->stages.at[queue->consumer].key != NULL)
+        mistake(reading, queue->overflow_mark,
+                "stage '%s' takes from it by key, and nobody else can: write "
+                "'overflow: drop-new'",
+                name_of(&job->stages.at[queue->consumer]));
     for (size_t i = 0; i < job->stages.count; i++)
         if (reading->raw.at[i].described &&
             job_fills(&job->stages.at[i], number))

@@ -429,6 +429,7 @@ static void figures_read(struct reading *reading, int number)
     stage->retries = (unsigned)retries;
     stage->dispatch = dispatch == 0 ? DISPATCH_ASYNC : DISPATCH_SYNC;
     stage->keeps_order = order != 0;
+    key_read(reading, slots, stage);
     faults_read(reading, slots, stage);
 }
 

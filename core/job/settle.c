@@ -342,6 +342,10 @@ static const char *no_order(const struct settling *settling)
     if (stage->from.count > 1)
         return "'from' has several queues, which have no order among them: let "
                "the stages that fill them fill one (task '%s')";
+    if (stage->key != NULL && stage->workers > 1)
+        return "'key' gives each worker items of its own, and their order is "
+               "kept for each value of the key: with 'workers: 1' for all "
+               "(task '%s')";
     if (stage->desc.has_save && stage->workers > 1)
         return "task '%s' keeps a state, and gives nothing before it is saved: "
                "order is kept with 'workers: 1' only";
@@ -423,6 +427,7 @@ static void settle_stage(struct reading *reading, int number, unsigned usual)
         settle_ends(&settling);
         settle_outputs(&settling);
         settle_order(&settling);
+        key_check(reading, number);
         settle_bytes(&settling);
     }
     reading->where[0] = '\0';

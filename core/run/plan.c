@@ -212,6 +212,21 @@ static int link_queues(struct plan *plan)
     return 0;
 }
 
+/* Of a single worker, too: what is given back goes to its place. */
+static void set_keys(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->job->stages.count; i++) {
+        const struct job_stage *stage = &plan->job->stages.at[i];
+        struct queue_plan *queue;
+
+        if (stage->key == NULL || stage->from.count != 1)
+            continue;
+        queue = &plan->queues.at[plan_queue(plan, stage->from.at[0])];
+        queue->key = stage->key;
+        queue->lanes = stage->workers;
+    }
+}
+
 int plan_init(struct plan *plan, const struct job *job, int input,
               weir_error *err)
 {
@@ -224,6 +239,8 @@ int plan_init(struct plan *plan, const struct job *job, int input,
     code = number_queues(plan, input);
     if (code == 0)
         code = link_queues(plan);
+    if (code == 0)
+        set_keys(plan);
     if (code == 0)
         code = number_members(plan);
     if (code < 0)
@@ -438,7 +455,8 @@ int plan_post(const struct plan *plan, unsigned stage, unsigned index,
                           .name = it->name,
                           .sync = it->dispatch == DISPATCH_SYNC,
                           .ordered = is_ordered(it),
-                          .in_order = it->keeps_order,
+                          .in_order = it->keeps_order || it->key != NULL,
+                          .keyed = it->key != NULL && it->from.count == 1,
                           .retries = it->retries,
                           .report = plan->report };
     if (plan->dropper[stage] != 0)

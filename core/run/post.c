@@ -58,6 +58,7 @@ int post_write(const struct post *post, struct buf *out)
     buf_u32(out, post->sync);
     buf_u32(out, post->ordered);
     buf_u32(out, post->in_order);
+    buf_u32(out, post->keyed);
     buf_u32(out, post->retries);
     for (unsigned i = 0; i < WAIT_CLASSES; i++)
         write_wait(out, &post->waits[i]);
@@ -153,6 +154,7 @@ int post_read(const void *data, size_t size, struct post *out)
     out->sync = read_u32(&in) != 0;
     out->ordered = read_u32(&in) != 0;
     out->in_order = read_u32(&in) != 0;
+    out->keyed = read_u32(&in) != 0;
     out->retries = read_u32(&in);
     for (unsigned i = 0; i < WAIT_CLASSES; i++)
         read_wait(&in, &out->waits[i]);
@@ -167,7 +169,7 @@ int post_read(const void *data, size_t size, struct post *out)
         code = read_outputs(&in, out);
     if (code == 0 && (in.bad || out->failed >= (int)out->queues.count ||
                       out->kept > out->queues.count ||
-                      (out->ordered && out->from.count != 1)))
+                      ((out->ordered || out->keyed) && out->from.count != 1)))
         code = WEIR_EBROKEN;
     return code;
 }

@@ -39,7 +39,8 @@ struct post {
     const char *name;             /* the stage's */
     uint64_t name_hash;
     bool sync;
-    bool in_order; /* keeps order, maybe with one worker */
+    bool in_order; /* keeps order, maybe with one worker, or of each key */
+    bool keyed;    /* its only queue in `from` has a lane for each worker */
     bool ordered; /* its only queue in `from` has tickets: core/queue/order.c */
     unsigned retries;
     struct job_wait waits[WAIT_CLASSES]; /* before a next attempt */

@@ -248,7 +248,8 @@ static int lease(struct worker *worker, int64_t *starved_ns)
 {
     const struct post *post = &worker->post;
     unsigned most = batch_most(worker);
-    unsigned share = post->count > 1 ? 2 * post->count : 1;
+    /* what is in its lane is nobody else's */
+    unsigned share = post->count > 1 && !post->keyed ? 2 * post->count : 1;
     struct item *items = worker->items + worker->held;
     int count = (int)worker_take_due(worker, items, most);
 

@@ -169,10 +169,15 @@ void worker_close_task(struct worker *worker)
 
 static int work(struct worker *worker)
 {
-    int code;
+    int code = 0;
 
     worker->now = clock_now();
-    code = worker->task->source ? worker_source(worker) : worker_turns(worker);
+    if (worker->post.keyed)
+        code = turn_serve(worker->member, worker->post.from.at[0],
+                          worker->post.index);
+    if (code == 0)
+        code = worker->task->source ? worker_source(worker)
+                                    : worker_turns(worker);
     if (code == 0)
         code = worker->task->source ? worker_ended(worker)
                                     : worker_flush(worker);

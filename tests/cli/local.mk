@@ -2,7 +2,6 @@
 # A script: one more line in the list; it starts with
 # `. "${0%/*}/../lib/cli.sh"`. Long ones go into LONG_TESTS.
 cli_tests = \
-	%D%/bench.sh \
 	%D%/call-basic.sh \
 	%D%/call-debugger.sh \
 	%D%/call-failed.sh \
@@ -27,6 +26,7 @@ cli_tests = \
 	%D%/run-halt.sh \
 	%D%/run-inline.sh \
 	%D%/run-journal.sh \
+	%D%/run-key.sh \
 	%D%/run-limits.sh \
 	%D%/run-named.sh \
 	%D%/run-order.sh \
@@ -45,6 +45,7 @@ EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
 	%D%/plugins/hold.c \
+	%D%/plugins/keyed.c \
 	%D%/plugins/try.c \
 	%D%/plugins/unsafe.c \
 	%D%/plugins/wild.c

@@ -139,6 +139,27 @@ START_TEST(job_set_is_text)
 }
 END_TEST
 
+/* Beside a default that cannot be with it; and where it can. */
+START_TEST(job_key)
+{
+    ck_good(HEAD "vars: { k: path }\n"
+                 "defaults: { order: keep, workers: 3 }\n"
+                 "queues: { a: , b: }\n"
+                 "stages:\n"
+                 "  - { name: s, task: sample.pass, from: stdin, to: a }\n"
+                 "  - { name: t, task: sample.pass, from: a, to: b,\n"
+                 "      key: \"${k}\" }\n"
+                 "  - { name: u, task: sample.pass, from: b, to: stdout,\n"
+                 "      key: k, workers: 1, order: keep }\n");
+    ck_assert_ptr_null(stage("s")->key);
+    ck_assert(stage("s")->keeps_order);
+    ck_assert_str_eq(stage("t")->key, "path");
+    ck_assert(!stage("t")->keeps_order);
+    ck_assert_str_eq(stage("u")->key, "k");
+    ck_assert(stage("u")->keeps_order);
+}
+END_TEST
+
 START_TEST(job_largest)
 {
     ck_good(HEAD "queues: { a: , b: { bytes: 1 MiB } }\n"
@@ -316,6 +337,7 @@ Suite *job_suite(void)
     tcase_add_test(tcase, job_processors);
     tcase_add_test(tcase, job_sets_and_vars);
     tcase_add_test(tcase, job_set_is_text);
+    tcase_add_test(tcase, job_key);
     tcase_add_test(tcase, job_largest);
     tcase_add_test(tcase, job_outputs);
     tcase_add_test(tcase, job_stdin);

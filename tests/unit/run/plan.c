@@ -175,6 +175,33 @@ START_TEST(order_is_kept)
 }
 END_TEST
 
+/* The queue in front has a lane for each worker, also where there is one. */
+START_TEST(a_key)
+{
+    struct segment *segment = NULL;
+    struct plan plan;
+    struct post post;
+
+    job.stages.at[1].key = job.stages.at[2].key = (char *)"k";
+    job.stages.at[0].keeps_order = true;
+    ck_assert_int_eq(plan_init(&plan, &job, -1, NULL), 0);
+    ck_assert_ptr_null(plan.queues.at[0].key);
+    ck_assert_str_eq(plan.queues.at[1].key, "k");
+    ck_assert_uint_eq(plan.queues.at[1].lanes, 3);
+    ck_assert_uint_eq(plan.queues.at[2].lanes, 1);
+    ck_assert_ptr_null(plan.queues.at[3].key);
+    ck_assert_int_eq(plan_segment(&plan, &segment, NULL), 0);
+    segment_free(&segment);
+    ck_assert_int_eq(plan_post(&plan, 1, 2, &post), 0);
+    ck_assert(post.keyed && post.in_order && !post.ordered);
+    post_done(&post);
+    ck_assert_int_eq(plan_post(&plan, 0, 0, &post), 0);
+    ck_assert(!post.keyed);
+    post_done(&post);
+    plan_done(&plan);
+}
+END_TEST
+
 START_TEST(too_many_workers)
 {
     struct plan plan;
@@ -200,6 +227,7 @@ Suite *plan_suite(void)
     tcase_add_test(c, a_workers_post);
     tcase_add_test(c, who_keeps_what_failed);
     tcase_add_test(c, order_is_kept);
+    tcase_add_test(c, a_key);
     tcase_add_test(c, too_many_workers);
     suite_add_tcase(s, c);
     return s;

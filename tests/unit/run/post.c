@@ -69,6 +69,22 @@ START_TEST(written_is_read)
 }
 END_TEST
 
+/* With a key or an order there is one queue to take from. */
+START_TEST(two_inputs_are_damage)
+{
+    struct post post = sample(), got;
+    CLEANUP_BUF struct buf buf = { 0 };
+
+    post.keyed = _i == 0;
+    post.ordered = _i == 1;
+    ck_assert_int_eq(post_write(&post, &buf), 0);
+    ck_assert_int_eq(post_read(buf.data, buf.size, &got), WEIR_EBROKEN);
+    ck_assert_int_eq(got.keyed, post.keyed);
+    post_done(&got);
+    post_done(&post);
+}
+END_TEST
+
 START_TEST(cut_short_is_damage)
 {
     struct post post = sample(), got;
@@ -102,6 +118,7 @@ Suite *post_suite(void)
     TCase *c = tcase_create("post");
 
     tcase_add_test(c, written_is_read);
+    tcase_add_loop_test(c, two_inputs_are_damage, 0, 2);
     tcase_add_test(c, cut_short_is_damage);
     tcase_add_test(c, wild_place_is_damage);
     suite_add_tcase(s, c);
