@@ -4,10 +4,14 @@
  * left to kill or it has killed enough. Not the runner itself, and not the two
  * processes at a run's ends.
  *
- *     killer PID KILLS PAUSE_US SEED
+ *     killer PID KILLS PAUSE_US SEED [FILE BYTES]
+ *
+ * With FILE it kills as that grows, so that its kills are spread over the work:
+ * half of them by the time that it has half of so many bytes.
  *
  * Prints how many it has killed, and how many of them were nurseries (children
- * of the runner that have children).
+ * of the runner that have children); with FILE also how many by the time that
+ * it had all of its bytes.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -15,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -101,12 +106,40 @@ static void wait_for_workers(pid_t runner)
     }
 }
 
+struct growth {
+    const char *file; /* NULL: none */
+    off_t bytes;
+};
+
+static off_t size_of(const char *file)
+{
+    struct stat st;
+
+    return stat(file, &st) < 0 ? 0 : st.st_size;
+}
+
+static bool is_full(const struct growth *growth)
+{
+    return growth->file != NULL && size_of(growth->file) >= growth->bytes;
+}
+
+/* Whether so many of them may have been made. */
+static bool is_due(const struct growth *growth, unsigned long killed,
+                   unsigned long kills)
+{
+    return growth->file == NULL ||
+           (double)killed * (double)growth->bytes <=
+               (double)kills * (double)size_of(growth->file);
+}
+
 int main(int argc, char **argv)
 {
+    struct growth growth = { .file = argc > 6 ? argv[5] : NULL,
+                             .bytes = argc > 6 ? atol(argv[6]) : 0 };
     pid_t runner = argc > 4 ? atoi(argv[1]) : 0;
     unsigned long kills = argc > 4 ? strtoul(argv[2], NULL, 10) : 0;
     long pause_us = argc > 4 ? atol(argv[3]) : 0;
-    unsigned long killed = 0, nurseries = 0, idle = 0;
+    unsigned long killed = 0, nurseries = 0, idle = 0, amid = 0;
     struct found found;
 
     if (runner <= 0)
@@ -124,14 +157,17 @@ int main(int argc, char **argv)
         /* Each process is hit as often, however few there are: else one that
          * is alone would be killed again and again. */
         chosen = (size_t)random() % (found.count > HOUSE ? found.count : HOUSE);
-        if (chosen < found.count) {
-            if (kill(found.pids[chosen], SIGKILL) == 0) {
-                killed++;
-                nurseries += found.nursery[chosen];
-            }
+        if (chosen < found.count && is_due(&growth, killed, kills) &&
+            kill(found.pids[chosen], SIGKILL) == 0) {
+            killed++;
+            nurseries += found.nursery[chosen];
+            amid += !is_full(&growth);
         }
         nanosleep(&time, NULL);
     }
-    printf("%lu %lu\n", killed, nurseries);
+    printf("%lu %lu", killed, nurseries);
+    if (growth.file != NULL)
+        printf(" %lu", amid);
+    putchar('\n');
     return 0;
 }

@@ -67,6 +67,7 @@ crash_scripts = \
 	%D%/run-resume.sh \
 	%D%/run-stopped.sh \
 	%D%/run-words.sh \
+	%D%/run-workers.sh \
 	%D%/torture.sh
 TESTS += $(crash_scripts)
 LONG_TESTS += $(crash_scripts)

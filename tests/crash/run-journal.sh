@@ -9,6 +9,7 @@
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
+. "$WEIR_SRCDIR/tests/lib/stages.sh"
 
 weir=$WEIR_BUILDDIR/tests/crash/weir
 [ -x "$weir" ] || skip_all "there is no $weir; make check builds it"
@@ -20,41 +21,8 @@ XDG_STATE_HOME=$work/state
 export WEIR_PLUGIN_PATH XDG_STATE_HOME
 limit=300
 
-lines=4000
-seq 1 $lines | sed 's/$/ a word and another/' >in
-mkdir many
-for i in $(seq 1 60); do
-    echo "file $i" >"many/$i"
-done
 # The run waits in the middle, and there is more than one checkpoint meanwhile.
-cat >job.yaml <<YAML
-weir: 1
-job: work
-defaults: { retries: 10 }
-queues:
-  a: { capacity: 128 }
-  b: { capacity: 128 }
-  c: { capacity: 64 }
-  d: { capacity: 64 }
-  e: { capacity: 16 }
-  f: { capacity: 64 }
-  names: { capacity: 16 }
-stages:
-  - { name: read, task: file.lines, with: { paths: in }, to: a }
-  - { name: up, task: hold.mark, from: a, to: { copy: [b, c] }, workers: 2,
-      order: keep, with: { file: held, at: 2000 a word and another } }
-  - { name: write, task: file.append, from: b, workers: 1,
-      with: { root: result, path: lines } }
-  - { name: count, task: text.count-words, from: c, to: f }
-  - { name: total, task: text.top, from: f, to: d, with: { k: 3 } }
-  - { name: keep, task: file.append, from: d, workers: 1,
-      with: { root: result, path: top } }
-  - { name: names, task: file.read, from: names, to: e }
-  - { name: list, task: file.names, with: { paths: many }, to: names }
-  - { name: files, task: file.write, from: e, workers: 1,
-      with: { root: result/files, path: "\${item.name}" } }
-YAML
-
+write_job 4000 2000 10
 run timeout $limit weir run --quiet job.yaml
 exits 0 'a run that nobody disturbs'
 mv result want

@@ -9,6 +9,7 @@
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
+. "$WEIR_SRCDIR/tests/lib/stages.sh"
 
 weir --version --verbose | grep -q 'sqlite: yes' ||
     skip_all 'built without SQLite'
@@ -22,47 +23,11 @@ kills=5
 lines=20000
 long && kills=200 lines=1000000
 
-seq 1 $lines | sed 's/$/ a word and another/' >in
-mkdir many
-for i in $(seq 1 60); do
-    echo "file $i" >"many/$i"
-done
-cat >job.yaml <<YAML
-weir: 1
-job: work
-defaults: { retries: 1000 }
-queues:
-  a: { capacity: 128 }
-  b: { capacity: 128 }
-  c: { capacity: 64 }
-  d: { capacity: 64 }
-  e: { capacity: 64 }
-  names: { capacity: 16 }
-  files: { capacity: 16 }
-stages:
-  - { name: read, task: file.lines, with: { paths: in }, to: a }
-  - { name: mark, task: hold.mark, from: a, to: { copy: [b, c] }, workers: 3,
-      order: keep, with: { file: held, at: $lines a word and another,
-      mark: line } }
-  - { name: up, task: text.upper, from: b, to: { copy: [d, c] }, workers: 2,
-      order: keep }
-  - { name: write, task: file.append, from: d, workers: 1,
-      with: { root: result, path: lines } }
-  - { name: count, task: text.count-words, from: c, to: e, workers: 2 }
-  - { name: total, task: text.top, from: e, to: top, with: { k: 30 } }
-  - { name: keep, task: file.append, from: top, workers: 1,
-      with: { root: result, path: top } }
-  - { name: list, task: file.names, with: { paths: many }, to: names }
-  - { name: open, task: file.read, from: names, to: files }
-  - { name: files, task: file.write, from: files, workers: 1,
-      with: { root: result/files, path: "\${item.name}" } }
-YAML
-sed -i 's/^  e: /  top: {}\n&/' job.yaml
-
+write_job $lines $lines 1000
 run timeout $limit weir run --quiet job.yaml
 exits 0 'a run that nobody disturbs'
 mv result want
-sed 's/^/line/' in | tr '[:lower:]' '[:upper:]' >lines
+lines_right lines
 same 'has its lines in order' want/lines lines
 
 # Starts `weir resume last`, as soon as the last process of the run is gone.
