@@ -64,7 +64,8 @@ struct command {
     const char *operands;  /* "[PLUGIN[.TASK]]"; "" when there are none */
     size_t least, most;    /* how many of them */
     const char *completes; /* what each of them is, for complete.c: "task
-                            * file"; the last holds for those behind it */
+                            * file"; the last holds for those behind it; words
+                            * parted by '|' are all there are */
     const struct option_spec
         *options;         /* besides the common ones; may be NULL */
     size_t args_size;     /* of the struct; 0: there is none */
@@ -73,6 +74,7 @@ struct command {
     enum status (*run)(const struct cli *cli, const void *args);
 };
 
+extern const struct command cmd_bench;
 extern const struct command cmd_call;
 extern const struct command cmd_check;
 extern const struct command cmd_failed;

@@ -369,7 +369,9 @@ static void offer_operand(const struct line *line)
         return;
     if (size == 0)
         return;
-    if (strncmp(kinds, "plugin", size) == 0)
+    if (strchr(kinds, '|'))
+        offer_words(line, kinds);
+    else if (strncmp(kinds, "plugin", size) == 0)
         offer_plugins(line, true, true);
     else if (strncmp(kinds, "queue", size) == 0)
         offer_queues(line);

@@ -3,9 +3,13 @@
 # `make` writes ./weir, which runs the command with the plugins of the build.
 bin_PROGRAMS += %D%/weir
 %C%_weir_SOURCES = \
+	%D%/bench_bare.c %D%/bench_bare.h \
+	%D%/bench_weir.c %D%/bench_weir.h \
+	%D%/bench_words.c %D%/bench_words.h \
 	%D%/call_out.c %D%/call_out.h \
 	%D%/calling.c %D%/calling.h \
 	%D%/cli.h \
+	%D%/cmd_bench.c \
 	%D%/cmd_call.c \
 	%D%/cmd_check.c \
 	%D%/cmd_failed.c \

@@ -17,10 +17,10 @@
 #include "cli/cli.h"
 
 const struct command *const commands[] = {
-    &cmd_run,    &cmd_resume,  &cmd_runs, &cmd_show,
-    &cmd_check,  &cmd_graph,   &cmd_call, &cmd_failed,
-    &cmd_replay, &cmd_torture, &cmd_put,  &cmd_get,
-    &cmd_queues, &cmd_plugins, &cmd_help, NULL,
+    &cmd_run,   &cmd_resume, &cmd_runs,   &cmd_show,    &cmd_check,
+    &cmd_graph, &cmd_call,   &cmd_failed, &cmd_replay,  &cmd_torture,
+    &cmd_put,   &cmd_get,    &cmd_queues, &cmd_plugins, &cmd_bench,
+    &cmd_help,  NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -20,120 +20,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <mqueue.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "bench.h"
 
-enum { LINE = 64, IN_PLACE = 64 << 10, PROCESSES_MOST = 256 };
-
-struct shared {
-    alignas(LINE) _Atomic uint32_t there;
-    alignas(LINE) _Atomic uint32_t back;
-    alignas(LINE) char bytes[2][LINE];
-    alignas(LINE) _Atomic int go;
-    _Atomic int over;
-    _Atomic int64_t until, last;
-    _Atomic uint64_t items;
-};
-
-static struct shared *shared;
-
-static pid_t child_of(void)
-{
-    pid_t pid = fork();
-
-    if (pid < 0)
-        bench_die("fork", strerror(errno));
-    return pid;
-}
-
-static void relax(void)
-{
-#if defined __x86_64__ || defined __i386__
-    __builtin_ia32_pause();
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
+enum { LINE = 64 };
 
 /* -------------------------------------------------------------- calls ---- */
-
-static void await_spinning(_Atomic uint32_t *word, uint32_t value)
-{
-    while (atomic_load_explicit(word, memory_order_acquire) != value)
-        relax();
-}
-
-static void row_spin_call(void)
-{
-    pid_t pid = child_of();
-    uint32_t turn = 0;
-    int64_t started, end;
-
-    if (pid == 0)
-        for (;;) {
-            await_spinning(&shared->there, ++turn);
-            memcpy(shared->bytes[1], shared->bytes[0], LINE);
-            atomic_store_explicit(&shared->back, turn, memory_order_release);
-        }
-    started = now_ns();
-    end = started + bench_ns();
-    do {
-        for (int i = 0; i < LOOK_EVERY; i++) {
-            memset(shared->bytes[0], (int)turn, LINE);
-            atomic_store_explicit(&shared->there, ++turn, memory_order_release);
-            await_spinning(&shared->back, turn);
-        }
-    } while (now_ns() < end);
-    bench_print(now_ns() - started, turn);
-    kill(pid, SIGKILL);
-}
-
-static void await_asleep(_Atomic uint32_t *word, uint32_t value)
-{
-    uint32_t seen;
-
-    while ((seen = atomic_load(word)) != value)
-        syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0);
-}
-
-static void tell(_Atomic uint32_t *word, uint32_t value)
-{
-    atomic_store(word, value);
-    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-static void row_futex_call(void)
-{
-    pid_t pid = child_of();
-    uint32_t turn = 0;
-    int64_t ns = 0;
-
-    if (pid == 0)
-        for (;;) {
-            await_asleep(&shared->there, ++turn);
-            tell(&shared->back, turn);
-        }
-    for (int64_t end = now_ns() + bench_ns(); now_ns() < end;) {
-        int64_t started;
-
-        bench_pause(2000000);
-        started = now_ns();
-        tell(&shared->there, ++turn);
-        await_asleep(&shared->back, turn);
-        ns += now_ns() - started;
-    }
-    bench_print(ns, turn);
-    kill(pid, SIGKILL);
-}
 
 static int write_all(int fd, const char *bytes, size_t size)
 {
@@ -161,224 +57,52 @@ static int read_all(int fd, char *bytes, size_t size)
     return 1;
 }
 
-static void row_fd_call(int ask[2], int answer[2], size_t size)
+static double by_fd_call(int ask[2], int answer[2], size_t size)
 {
     char *bytes = calloc(1, size);
     uint64_t turns = 0;
     int64_t started, end;
-    pid_t pid = child_of();
+    double ns;
+    pid_t pid = bench_fork();
 
     if (pid == 0)
         while (read_all(ask[0], bytes, size) &&
                write_all(answer[1], bytes, size))
             ;
-    started = now_ns();
-    end = started + bench_ns();
+    started = bench_now();
+    end = started + row_ns();
     do {
         if (!write_all(ask[1], bytes, size) ||
             !read_all(answer[0], bytes, size))
             bench_die("call", strerror(errno));
         turns++;
-    } while (turns % LOOK_EVERY != 0 || now_ns() < end);
-    bench_print(now_ns() - started, turns);
+    } while (turns % BENCH_LOOK_EVERY != 0 || bench_now() < end);
+    ns = (double)(bench_now() - started) / (double)turns;
     kill(pid, SIGKILL);
     free(bytes);
+    return ns;
 }
 
-static void row_pipe_call(size_t size)
+static double by_pipes(size_t size)
 {
     int ask[2], answer[2];
 
     if (pipe(ask) < 0 || pipe(answer) < 0)
         bench_die("pipe", strerror(errno));
-    row_fd_call(ask, answer, size > 0 ? size : LINE);
+    return by_fd_call(ask, answer, size > 0 ? size : LINE);
 }
 
-static void row_packet_call(void)
+static double by_packets(void)
 {
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
         bench_die("socketpair", strerror(errno));
-    row_fd_call((int[2]){ pair[1], pair[0] }, (int[2]){ pair[0], pair[1] },
-                LINE);
+    return by_fd_call((int[2]){ pair[1], pair[0] },
+                      (int[2]){ pair[0], pair[1] }, LINE);
 }
 
-/* -------------------------------------------- a ring for two, no lock ---- */
-
-struct ring {
-    alignas(LINE) _Atomic uint64_t tail;
-    alignas(LINE) _Atomic uint64_t head;
-    alignas(LINE) char bytes[];
-};
-
-static void produce_ring(struct ring *ring, size_t size, size_t batch,
-                         size_t slots, const char *from)
-{
-    uint64_t tail = 0, head = 0;
-    int64_t until = now_ns() + bench_ns();
-    uint64_t turns = 0;
-
-    do {
-        while (tail + batch - head > slots) {
-            head = atomic_load_explicit(&ring->head, memory_order_acquire);
-            relax();
-        }
-        for (size_t i = 0; i < batch; i++, tail++) {
-            char *to = ring->bytes + tail % slots * size;
-
-            if (size >= IN_PLACE)
-                memset(to, 'w', size);
-            else
-                memcpy(to, from, size);
-        }
-        atomic_store_explicit(&ring->tail, tail, memory_order_release);
-        turns++;
-    } while ((size < IN_PLACE && turns % LOOK_EVERY != 0) || now_ns() < until);
-    atomic_store(&shared->over, 1);
-}
-
-static uint64_t consume_ring(struct ring *ring, size_t size, size_t batch,
-                             size_t slots, char *to)
-{
-    uint64_t head = 0, tail = 0;
-
-    for (;;) {
-        size_t most;
-
-        while (tail == head) {
-            int over = atomic_load(&shared->over);
-
-            tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-            if (tail == head && over)
-                return head;
-            relax();
-        }
-        most = tail - head < batch ? tail - head : batch;
-        for (size_t i = 0; i < most; i++, head++) {
-            const char *from = ring->bytes + head % slots * size;
-
-            if (size >= IN_PLACE)
-                bench_use(bench_read(from, size));
-            else
-                memcpy(to + i * size, from, size);
-        }
-        atomic_store_explicit(&ring->head, head, memory_order_release);
-    }
-}
-
-static void row_ring(size_t size, size_t batch, size_t slots)
-{
-    struct ring *ring = bench_shared(sizeof *ring + slots * size);
-    char *bytes = calloc(batch, size);
-    int64_t started;
-    uint64_t items;
-    pid_t pid;
-
-    memset(ring->bytes, 0, slots * size);
-    started = now_ns();
-    pid = child_of();
-    if (pid == 0) {
-        produce_ring(ring, size, batch, slots, bytes);
-        _exit(0);
-    }
-    items = consume_ring(ring, size, batch, slots, bytes);
-    bench_print(now_ns() - started, items);
-    waitpid(pid, NULL, 0);
-    free(bytes);
-}
-
-/* ------------------------------------------ a ring, a robust mutex ---- */
-
-enum { ROBUST_SLOTS = 1024 };
-
-struct robust {
-    pthread_mutex_t lock;
-    pthread_cond_t filled, freed;
-    uint64_t head, tail;
-    int over;
-    char bytes[];
-};
-
-static struct robust *robust_new(size_t size)
-{
-    struct robust *ring = bench_shared(sizeof *ring + ROBUST_SLOTS * size);
-    pthread_mutexattr_t mutex;
-    pthread_condattr_t cond;
-
-    pthread_mutexattr_init(&mutex);
-    pthread_mutexattr_setpshared(&mutex, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&mutex, PTHREAD_MUTEX_ROBUST);
-    pthread_condattr_init(&cond);
-    pthread_condattr_setpshared(&cond, PTHREAD_PROCESS_SHARED);
-    pthread_mutex_init(&ring->lock, &mutex);
-    pthread_cond_init(&ring->filled, &cond);
-    pthread_cond_init(&ring->freed, &cond);
-    return ring;
-}
-
-static void give_robust(struct robust *ring, size_t size, size_t count,
-                        const char *from)
-{
-    pthread_mutex_lock(&ring->lock);
-    while (ring->tail + count - ring->head > ROBUST_SLOTS)
-        pthread_cond_wait(&ring->freed, &ring->lock);
-    for (size_t i = 0; i < count; i++, ring->tail++)
-        memcpy(ring->bytes + ring->tail % ROBUST_SLOTS * size, from + i * size,
-               size);
-    pthread_mutex_unlock(&ring->lock);
-    pthread_cond_signal(&ring->filled);
-}
-
-/* At most @batch of them; 0 at the end. */
-static size_t take_robust(struct robust *ring, size_t size, size_t batch,
-                          char *to)
-{
-    size_t count;
-
-    pthread_mutex_lock(&ring->lock);
-    while (ring->head == ring->tail && !ring->over)
-        pthread_cond_wait(&ring->filled, &ring->lock);
-    count = ring->tail - ring->head;
-    count = count < batch ? count : batch;
-    for (size_t i = 0; i < count; i++, ring->head++)
-        memcpy(to + i * size, ring->bytes + ring->head % ROBUST_SLOTS * size,
-               size);
-    pthread_mutex_unlock(&ring->lock);
-    pthread_cond_signal(&ring->freed);
-    return count;
-}
-
-static void end_robust(struct robust *ring)
-{
-    pthread_mutex_lock(&ring->lock);
-    ring->over = 1;
-    pthread_mutex_unlock(&ring->lock);
-    pthread_cond_broadcast(&ring->filled);
-}
-
-static void produce_robust(struct robust *ring, size_t size, size_t batch,
-                           const char *from)
-{
-    int64_t until = atomic_load(&shared->until);
-    uint64_t turns = 0;
-
-    do {
-        give_robust(ring, size, batch, from);
-        turns++;
-    } while (turns % LOOK_EVERY != 0 || now_ns() < until);
-}
-
-static uint64_t consume_robust(struct robust *ring, size_t size, size_t batch,
-                               char *to)
-{
-    uint64_t items = 0;
-    size_t count;
-
-    while ((count = take_robust(ring, size, batch, to)) > 0)
-        items += count;
-    return items;
-}
+/* -------------------------------------------------------------- chains ---- */
 
 static void pass_robust(struct robust *from, struct robust *to, size_t size,
                         size_t batch)
@@ -386,50 +110,49 @@ static void pass_robust(struct robust *from, struct robust *to, size_t size,
     char *bytes = malloc(size * batch);
     size_t count;
 
-    while (bytes != NULL && (count = take_robust(from, size, batch, bytes)) > 0)
-        give_robust(to, size, count, bytes);
-    end_robust(to);
+    while (bytes != NULL && (count = robust_get(from, size, batch, bytes)) > 0)
+        robust_put(to, size, count, bytes);
+    robust_end(to);
     _exit(bytes == NULL);
 }
 
-static void row_chain(size_t size, size_t stages, size_t batch)
+static double by_chain(size_t size, size_t stages, size_t batch)
 {
-    char *bytes = calloc(batch, size);
     struct robust *first = robust_new(size), *last = first;
     uint64_t items;
     int64_t started;
+    double ns;
 
     for (size_t i = 0; i < stages; i++) {
         struct robust *next = robust_new(size);
 
-        if (child_of() == 0)
+        if (bench_fork() == 0)
             pass_robust(last, next, size, batch);
         last = next;
     }
-    started = now_ns();
-    atomic_store(&shared->until, started + bench_ns());
-    if (child_of() == 0) {
-        produce_robust(first, size, batch, bytes);
-        end_robust(first);
+    started = bench_now();
+    if (bench_fork() == 0) {
+        robust_put_until(first, started + row_ns(), size, batch);
+        robust_end(first);
         _exit(0);
     }
-    items = consume_robust(last, size, batch, bytes);
-    bench_print(now_ns() - started, items);
+    items = robust_get_all(last, size, batch);
+    ns = (double)(bench_now() - started) / (double)items;
     while (wait(NULL) > 0)
         ;
-    free(bytes);
+    return ns;
 }
 
 /* What the caches cost: all slots written, then all read. */
-static void row_fill(size_t slots)
+static double fill(size_t slots)
 {
     char item[LINE] = { 0 }, *bytes = bench_shared(slots * LINE);
     int64_t started, end;
     uint64_t items = 0;
 
     memset(bytes, 0, slots * LINE);
-    started = now_ns();
-    end = started + bench_ns();
+    started = bench_now();
+    end = started + row_ns();
     do {
         for (size_t i = 0; i < slots; i++)
             memcpy(bytes + i * LINE, item, LINE);
@@ -438,237 +161,128 @@ static void row_fill(size_t slots)
             bench_use((uint64_t)item[0]);
         }
         items += slots;
-    } while (now_ns() < end);
-    bench_print(now_ns() - started, items);
+    } while (bench_now() < end);
+    return (double)(bench_now() - started) / (double)items;
 }
 
 /* ------------------------------------- N processes put, N others get ---- */
 
-struct way {
-    size_t size, batch;
-    struct robust *ring;
-    int in, out;
-    mqd_t mq;
-};
-
-static void note_end(uint64_t items)
+static void put_messages(const struct bare_way *way, int64_t until)
 {
-    int64_t now = now_ns(), seen = atomic_load(&shared->last);
-
-    atomic_fetch_add(&shared->items, items);
-    while (seen < now &&
-           !atomic_compare_exchange_weak(&shared->last, &seen, now))
-        ;
-}
-
-static void produce_messages(const struct way *way, const char *bytes)
-{
-    int64_t until = atomic_load(&shared->until);
+    char *bytes = calloc(1, way->size);
     uint64_t turns = 0;
 
     do {
-        if (way->mq != (mqd_t)-1 ? mq_send(way->mq, bytes, way->size, 0) < 0
-                                 : write(way->out, bytes, way->size) < 0)
+        if (way->queue >= 0 ? mq_send(way->queue, bytes, way->size, 0) < 0
+                            : write(way->out, bytes, way->size) < 0)
             bench_die("write", strerror(errno));
         turns++;
-    } while (turns % LOOK_EVERY != 0 || now_ns() < until);
+    } while (turns % BENCH_LOOK_EVERY != 0 || bench_now() < until);
+    free(bytes);
 }
 
 /* A pipe may give less than an item: bytes are counted. An empty message is
  * the end. */
-static uint64_t consume_messages(const struct way *way, char *bytes)
+static uint64_t get_messages(const struct bare_way *way)
 {
+    char *bytes = calloc(1, way->size);
     uint64_t sum = 0;
     ssize_t got;
 
-    while ((got = way->mq != (mqd_t)-1
-                      ? mq_receive(way->mq, bytes, way->size, NULL)
+    while ((got = way->queue >= 0
+                      ? mq_receive(way->queue, bytes, way->size, NULL)
                       : read(way->in, bytes, way->size)) > 0) {
         sum += (uint64_t)got;
-        if (way->size >= IN_PLACE)
+        if (way->size >= BENCH_IN_PLACE)
             bench_use(bench_read(bytes, (size_t)got));
     }
+    free(bytes);
     return sum / way->size;
 }
 
-static void run_side(const struct way *way, int producer)
+static void end_messages(const struct bare_way *way)
 {
-    char *bytes = calloc(way->batch, way->size);
-
-    while (atomic_load(&shared->go) == 0)
-        bench_pause(100000);
-    if (producer && way->ring != NULL)
-        produce_robust(way->ring, way->size, way->batch, bytes);
-    else if (producer)
-        produce_messages(way, bytes);
-    else if (way->ring != NULL)
-        note_end(consume_robust(way->ring, way->size, way->batch, bytes));
-    else
-        note_end(consume_messages(way, bytes));
-    _exit(0);
-}
-
-static void end_way(const struct way *way, size_t each)
-{
-    if (way->ring != NULL) {
-        end_robust(way->ring);
-    } else if (way->mq != (mqd_t)-1) {
-        for (size_t i = 0; i < each; i++)
-            mq_send(way->mq, "", 0, 0);
-    } else {
+    if (way->queue < 0)
         close(way->out);
-    }
+    for (size_t i = 0; way->queue >= 0 && i < way->each; i++)
+        mq_send(way->queue, "", 0, 0);
 }
 
-static void row_many(const struct way *way, size_t each)
+static double many_messages(size_t size, size_t each, int in, int out,
+                            int queue)
 {
-    pid_t pids[2][PROCESSES_MOST];
-    int64_t started;
-
-    if (each < 1 || each > PROCESSES_MOST)
-        bench_die("processes", "out of range");
-    for (int producer = 0; producer < 2; producer++)
-        for (size_t i = 0; i < each; i++) {
-            pids[producer][i] = child_of();
-            if (pids[producer][i] == 0) {
-                if (!producer && way->out >= 0)
-                    close(way->out);
-                run_side(way, producer);
-            }
-        }
-    bench_pause(10000000);
-    started = now_ns();
-    atomic_store(&shared->until, started + bench_ns());
-    atomic_store(&shared->go, 1);
-    for (size_t i = 0; i < each; i++)
-        waitpid(pids[1][i], NULL, 0);
-    end_way(way, each);
-    for (size_t i = 0; i < each; i++)
-        waitpid(pids[0][i], NULL, 0);
-    bench_print(atomic_load(&shared->last) - started,
-                atomic_load(&shared->items));
+    return bare_many(row_ns(), &(struct bare_way){ .put = put_messages,
+                                                   .get = get_messages,
+                                                   .end = end_messages,
+                                                   .size = size,
+                                                   .batch = 1,
+                                                   .each = each,
+                                                   .in = in,
+                                                   .out = out,
+                                                   .queue = queue });
 }
 
-static void row_fds(size_t size, size_t each, int packet)
+static double by_fds(size_t size, size_t each, int packet)
 {
-    struct way way = { .size = size, .batch = 1, .mq = (mqd_t)-1 };
     int fds[2];
 
     if (packet ? socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) < 0
                : pipe(fds) < 0)
         bench_die("pipe", strerror(errno));
-    way.in = fds[0];
-    way.out = fds[1];
-    row_many(&way, each);
+    return many_messages(size, each, fds[0], fds[1], -1);
 }
 
-static void row_mq(size_t size, size_t each)
+static double by_mq(size_t size, size_t each)
 {
     struct mq_attr attr = { .mq_maxmsg = 10, .mq_msgsize = (long)size };
-    struct way way = { .size = size, .batch = 1, .in = -1, .out = -1 };
     char name[64];
+    mqd_t queue;
 
     snprintf(name, sizeof name, "/weir-bench-%ld", (long)getpid());
-    way.mq = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
-    if (way.mq == (mqd_t)-1)
+    queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
+    if (queue == (mqd_t)-1)
         bench_die("mq_open", strerror(errno));
     mq_unlink(name);
-    row_many(&way, each);
-}
-
-/* ------------------------------------------------------- copy, start ---- */
-
-static void row_copy(size_t size)
-{
-    char *from = malloc(size), *to = malloc(size);
-    uint64_t turns = 0;
-    int64_t started, end;
-
-    memset(from, 'w', size);
-    memset(to, 0, size);
-    started = now_ns();
-    end = started + bench_ns();
-    do {
-        memcpy(to, from, size);
-        bench_use((uint64_t)to[turns % size]);
-        turns++;
-    } while (now_ns() < end);
-    bench_print(now_ns() - started, turns);
-    free(from);
-    free(to);
-}
-
-static void row_start(void)
-{
-    int64_t started = now_ns(), end = started + bench_ns();
-    uint64_t turns = 0;
-
-    for (; now_ns() < end; turns++) {
-        int ask[2], answer[2];
-        char byte = 'a';
-
-        if (pipe(ask) < 0 || pipe(answer) < 0)
-            bench_die("pipe", strerror(errno));
-        for (int i = 0; i < 2; i++)
-            if (child_of() == 0) {
-                close(ask[1]);
-                if (read(ask[0], &byte, 1) == 1)
-                    (void)!write(answer[1], &byte, 1);
-                _exit(0);
-            }
-        (void)!write(ask[1], &byte, 1);
-        (void)!read(answer[0], &byte, 1);
-        close(ask[1]);
-        while (wait(NULL) > 0)
-            ;
-        close(ask[0]);
-        close(answer[0]);
-        close(answer[1]);
-    }
-    bench_print(now_ns() - started, turns);
+    return many_messages(size, each, -1, -1, queue);
 }
 
 int main(int argc, char **argv)
 {
     const char *row = argc > 1 ? argv[1] : "";
+    int64_t for_ns = row_ns();
     size_t args[3] = { 0 };
+    double ns = 0;
 
     for (int i = 0; i < 3 && i + 2 < argc; i++)
         args[i] = bench_number(argv[i + 2]);
-    shared = bench_shared(sizeof *shared);
     if (strcmp(row, "spin-call") == 0)
-        row_spin_call();
+        ns = bare_spin_call(for_ns);
     else if (strcmp(row, "futex-call") == 0)
-        row_futex_call();
+        ns = bare_futex_call(for_ns, 2000000);
     else if (strcmp(row, "pipe-call") == 0)
-        row_pipe_call(args[0]);
+        ns = by_pipes(args[0]);
     else if (strcmp(row, "packet-call") == 0)
-        row_packet_call();
+        ns = by_packets();
     else if (strcmp(row, "ring") == 0)
-        row_ring(args[0], args[1], args[2]);
+        ns = bare_ring(for_ns, args[0], args[1], args[2]);
     else if (strcmp(row, "robust") == 0)
-        row_many(&(struct way){ .size = args[0],
-                                .batch = args[2],
-                                .ring = robust_new(args[0]),
-                                .in = -1,
-                                .out = -1,
-                                .mq = (mqd_t)-1 },
-                 args[1]);
+        ns = bare_robust(for_ns, args[0], args[1], args[2]);
     else if (strcmp(row, "chain") == 0)
-        row_chain(args[0], args[1], args[2]);
+        ns = by_chain(args[0], args[1], args[2]);
     else if (strcmp(row, "fill") == 0)
-        row_fill(args[0]);
+        ns = fill(args[0]);
     else if (strcmp(row, "pipe") == 0)
-        row_fds(args[0], args[1], 0);
+        ns = by_fds(args[0], args[1], 0);
     else if (strcmp(row, "packet") == 0)
-        row_fds(args[0], args[1], 1);
+        ns = by_fds(args[0], args[1], 1);
     else if (strcmp(row, "mq") == 0)
-        row_mq(args[0], args[1]);
+        ns = by_mq(args[0], args[1]);
     else if (strcmp(row, "copy") == 0)
-        row_copy(args[0]);
+        ns = bare_copy(for_ns, args[0]);
     else if (strcmp(row, "start") == 0)
-        row_start();
+        ns = bare_start(for_ns);
     else
         bench_die(row, "no such row");
+    bench_print(ns);
     return 0;
 }

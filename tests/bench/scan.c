@@ -7,7 +7,7 @@
 
 int main(int argc, char **argv)
 {
-    int64_t started = now_ns(), end = started + bench_ns();
+    int64_t started = bench_now(), end = started + row_ns();
     uint64_t turns = 0;
 
     if (argc != 2)
@@ -31,7 +31,7 @@ int main(int argc, char **argv)
         yaml_parser_delete(&parser);
         fclose(file);
         turns++;
-    } while (now_ns() < end);
-    bench_print(now_ns() - started, turns);
+    } while (bench_now() < end);
+    bench_print((double)(bench_now() - started) / (double)turns);
     return 0;
 }

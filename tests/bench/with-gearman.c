@@ -65,10 +65,10 @@ static in_port_t free_port(void)
 static void await_server(void)
 {
     struct sockaddr_in address = loopback(port);
-    int64_t end = now_ns() + INT64_C(10000000000);
+    int64_t end = bench_now() + INT64_C(10000000000);
     int code = -1;
 
-    while (code < 0 && now_ns() < end) {
+    while (code < 0 && bench_now() < end) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         code = connect(fd, (struct sockaddr *)&address, sizeof address);
@@ -155,19 +155,19 @@ static gearman_client_st *connect_client(void)
 
 static void row_call(gearman_client_st *client)
 {
-    int64_t started = now_ns(), end = started + bench_ns();
+    int64_t started = bench_now(), end = started + row_ns();
     uint64_t turns = 0;
 
     do {
         must(call(client));
         turns++;
-    } while (now_ns() < end);
-    bench_print(now_ns() - started, turns);
+    } while (bench_now() < end);
+    bench_print((double)(bench_now() - started) / (double)turns);
 }
 
 static void row_async(gearman_client_st *client)
 {
-    int64_t started = now_ns(), end = started + bench_ns();
+    int64_t started = bench_now(), end = started + row_ns();
     uint64_t calls = 0;
 
     do {
@@ -181,8 +181,8 @@ static void row_async(gearman_client_st *client)
         must(gearman_client_run_tasks(client));
         gearman_client_task_free_all(client);
         calls += AT_ONCE;
-    } while (now_ns() < end);
-    bench_print(now_ns() - started, calls);
+    } while (bench_now() < end);
+    bench_print((double)(bench_now() - started) / (double)calls);
 }
 
 int main(int argc, char **argv)

@@ -41,14 +41,14 @@ static void row_call(void)
     socket = open_socket(ZMQ_REQ, 0);
     zmq_send(socket, bytes, sizeof bytes, 0);
     zmq_recv(socket, bytes, sizeof bytes, 0);
-    started = now_ns();
-    end = started + bench_ns();
+    started = bench_now();
+    end = started + row_ns();
     do {
         zmq_send(socket, bytes, sizeof bytes, 0);
         zmq_recv(socket, bytes, sizeof bytes, 0);
         turns++;
-    } while (now_ns() < end);
-    bench_print(now_ns() - started, turns);
+    } while (bench_now() < end);
+    bench_print((double)(bench_now() - started) / (double)turns);
     kill(pid, SIGKILL);
 }
 
@@ -65,8 +65,8 @@ static void row_queue(size_t size)
 
         socket = open_socket(ZMQ_PUSH, 0);
         zmq_send(socket, bytes, size, 0);
-        until = now_ns() + bench_ns();
-        while (now_ns() < until)
+        until = bench_now() + row_ns();
+        while (bench_now() < until)
             for (int i = 0; i < 16; i++)
                 zmq_send(socket, bytes, size, 0);
         zmq_send(socket, "", 0, 0);
@@ -74,10 +74,10 @@ static void row_queue(size_t size)
     }
     socket = open_socket(ZMQ_PULL, 1);
     zmq_recv(socket, bytes, size, 0);
-    started = now_ns();
+    started = bench_now();
     while (zmq_recv(socket, bytes, size, 0) > 0)
         items++;
-    bench_print(now_ns() - started, items);
+    bench_print((double)(bench_now() - started) / (double)items);
     kill(pid, SIGKILL);
     free(bytes);
 }

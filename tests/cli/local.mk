@@ -2,6 +2,7 @@
 # A script: one more line in the list; it starts with
 # `. "${0%/*}/../lib/cli.sh"`. Long ones go into LONG_TESTS.
 cli_tests = \
+	%D%/bench.sh \
 	%D%/call-basic.sh \
 	%D%/call-debugger.sh \
 	%D%/call-failed.sh \
