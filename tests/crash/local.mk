@@ -61,6 +61,7 @@ crash_scripts = \
 	%D%/run-backoff.sh \
 	%D%/run-journal.sh \
 	%D%/run-kept.sh \
+	%D%/run-key.sh \
 	%D%/run-named.sh \
 	%D%/run-overflow.sh \
 	%D%/run-rename.sh \
