@@ -226,16 +226,18 @@ static void seed_elf(struct buf *out, unsigned number)
 
 /* -------------------------------------------------------- shared memory ----
  * The input is what is damaged, 8 bytes a word: where (32 bits, of what is in
- * use from the front, or of a queue, or of a slot), how wide, and with what.
+ * use from the front, or of a queue, or of a slot, or of lanes), how wide, and
+ * with what. The last queue has a key.
  */
 
-enum { MEMBERS = 3, QUEUES = 2, CAPACITY = 4 };
+enum { MEMBERS = 3, QUEUES = 3, CAPACITY = 4, LANES = 2 };
 
 static struct segment_plan plan_of(unsigned queues)
 {
     static const struct queue_plan plans[QUEUES] = {
         { .capacity = CAPACITY, .bytes = 65536 },
         { .capacity = CAPACITY, .bytes = 65536 },
+        { .capacity = CAPACITY, .bytes = 65536, .key = "k", .lanes = LANES },
     };
 
     return (struct segment_plan){ .queues = plans,
@@ -255,6 +257,23 @@ static void put_one(struct member *member, unsigned queue, size_t size)
     }
 }
 
+/* Of a queue with a key: what has none is all of one lane. */
+static unsigned own_lane(const struct segment *segment)
+{
+    return lanes_choose(&segment->queues[QUEUES - 1], NULL, 0);
+}
+
+static void fill_lane(struct segment *segment, struct member *member)
+{
+    unsigned queue = QUEUES - 1;
+    struct item item;
+
+    for (unsigned i = 0; i < 3; i++)
+        put_one(member, queue, 8);
+    must(turn_serve(member, queue, own_lane(segment)) == 0);
+    must(turn_lease(member, &queue, 1, 1, 1, 0, &item) == 1);
+}
+
 /* Some ready, one leased, one staged. */
 static void fill(struct segment *segment)
 {
@@ -267,6 +286,8 @@ static void fill(struct segment *segment)
     put_one(member, 0, 500);
     must(turn_lease(member, &queue, 1, 1, 1, 0, &item) == 1);
     turn_take_up(member, &item);
+    if (segment->queue_count == QUEUES)
+        fill_lane(segment, member);
     turn_stage(member, &(struct stage_spec){ .queue = queue, .room = 300 },
                &(struct staged){ 0 });
     member_forget(&member); /* as if it had died */
@@ -300,7 +321,7 @@ static void damage(struct segment *segment, const uint8_t *data, size_t size)
         uint32_t where, what;
         size_t width = 1U << (data[3] >> 6), at;
         const struct queue *queue =
-            &segment->queues[data[3] & 1 & (segment->queue_count - 1)];
+            &segment->queues[data[3] & 1 ? segment->queue_count - 1 : 0];
         char *base;
 
         memcpy(&where, data, sizeof where);
@@ -325,6 +346,10 @@ static void damage(struct segment *segment, const uint8_t *data, size_t size)
             at = where % (64 - width);
             break;
         }
+        if ((data[3] & 8) != 0 && queue->lanes != NULL) {
+            base = (char *)queue->lanes;
+            at = where % ((size_t)(queue->key - base) - width);
+        }
         memcpy(base + at, &what, width);
     }
 }
@@ -348,7 +373,7 @@ static void use(struct segment *segment)
     struct recovered recovered;
     struct member_sample sample;
     struct item items[4];
-    unsigned queues[QUEUES] = { 0, 1 };
+    unsigned queues[QUEUES] = { 0, 1, 2 };
     unsigned count = segment_queue_count(segment);
     pid_t holder;
 
@@ -366,6 +391,10 @@ static void use(struct segment *segment)
         turn_lease(member, queues, count, 4, 1, 0, items);
         put_one(member, count - 1, 200);
         turn_abort(member);
+        if (count == QUEUES && turn_serve(member, count - 1, 0) == 0) {
+            turn_lease(member, &queues[count - 1], 1, 4, 1, 0, items);
+            turn_abort(member);
+        }
         member_leave(&member);
     }
     for (unsigned i = 0; i < count; i++)
@@ -416,10 +445,13 @@ static void read_strangers(const uint8_t *data, size_t size)
 
 static void seed_damage(struct buf *out, unsigned number)
 {
-    /* of each part: its first words, and some far behind */
-    if (number == 0 || number > 64)
+    uint32_t lanes = number > 64 ? 9U << 24 : 0;
+
+    /* of each part: its first words, and some far behind; then of lanes */
+    if (number == 0 || number > 80)
         return;
-    buf_u32(out, (number % 16 * 8) | (number / 16 << 25) | 2U << 30);
+    buf_u32(out, (number % 16 * (lanes != 0 ? 4 : 8)) |
+                     (lanes != 0 ? lanes : number / 16 << 25) | 2U << 30);
     buf_u32(out, number % 3 == 0 ? 0xffffffff : number);
 }
 
@@ -442,7 +474,7 @@ static const struct fuzzed {
     { "strangers", read_strangers, seed_damage, 6 },
 };
 
-enum { READERS = sizeof readers / sizeof *readers, SEEDS_MOST = 65 };
+enum { READERS = sizeof readers / sizeof *readers, SEEDS_MOST = 81 };
 
 static const struct fuzzed *find(const char *name)
 {
