@@ -83,14 +83,23 @@ unsigned worker_count(const struct worker *worker)
     return count > 0 && count <= WORKERS_MOST ? count : 1;
 }
 
+/* All but the bytes. */
+void worker_forget(struct reply *reply)
+{
+    free(reply->own);
+    reply->own = NULL;
+    reply->is_small = false;
+    reply->size = 0;
+    reply->state = REPLY_NONE;
+}
+
 void worker_drop(struct worker *worker)
 {
     struct reply *reply = &worker->reply;
 
-    if (reply->state != REPLY_NONE && reply->own == NULL)
+    if (reply->state != REPLY_NONE && reply->own == NULL && !reply->is_small)
         turn_drop(worker->member, reply->staged.ref);
-    free(reply->own);
-    *reply = (struct reply){ .state = REPLY_NONE };
+    worker_forget(reply);
 }
 
 /* ----------------------------------------------------- tasks of plugins ----
@@ -196,6 +205,9 @@ static int call_reserve(weir_call *call, unsigned output, size_t room,
         if (posix_memalign(&reply->own, 64, room + 1) != 0)
             return WEIR_ENOMEM;
         *data_out = reply->own;
+    } else if (room <= ITEM_SMALL) {
+        reply->is_small = true;
+        *data_out = reply->small;
     } else {
         code = worker_stage(worker, worker->item->root,
                             reply_path(REPLY_DONE, 0), room, &reply->staged);
@@ -218,7 +230,7 @@ static int call_submit(weir_call *call, size_t size)
         return WEIR_ESTATE;
     if (size > reply->size)
         return WEIR_EINVAL;
-    if (reply->own == NULL && size < reply->size)
+    if (reply->own == NULL && !reply->is_small && size < reply->size)
         code = turn_shrink(worker->member, &reply->staged, size);
     if (code != 0)
         return code;
@@ -253,7 +265,8 @@ static int call_pass(weir_call *call, unsigned output)
 
     if (code != 0)
         return code;
-    if (keeps_here(worker, worker->item->size))
+    if (keeps_here(worker, worker->item->size) ||
+        worker->item->size <= ITEM_SMALL)
         return call_emit(call, output, worker->item->data, worker->item->size);
     spec.root = worker->item->root;
     code = stage(worker, &spec, &worker->reply.staged);

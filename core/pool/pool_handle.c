@@ -110,7 +110,8 @@ void weir_result_free(weir_result **result)
     r = *result;
     pool = r->pool;
     *result = NULL;
-    if (pool->process != fork_self()) {
+    if (pool->process != fork_self() ||
+        (r->plain && atomic_load_explicit(&r->ended, memory_order_acquire))) {
         result_free(r);
         return;
     }

@@ -138,7 +138,8 @@ struct weir_pool {
 struct weir_result {
     struct notice notice; /* first */
     weir_pool *pool;
-    bool ended;
+    atomic_bool ended; /* once, under the lock */
+    bool plain;        /* nobody but its holder knows of it when it has ended */
     bool abandoned; /* freed, and somebody else still needs it */
     bool noticed;   /* its callback has yet to end */
     bool unwanted;  /* freed in its callback, before `imap` gave it */
@@ -272,6 +273,7 @@ struct submission {
     struct call_terms terms;
     bool has_terms; /* other than the pool's: they travel with the call */
     bool unheld;    /* nobody gets the handle: it ends with its callback */
+    bool alone;     /* no other comes in its turn */
     bool waited;    /* for room: callbacks are run at the end */
 };
 

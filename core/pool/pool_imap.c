@@ -229,8 +229,10 @@ static int put_in_turn(weir_imap *imap, struct submission *sub)
 {
     weir_result *result = NULL;
     size_t size = imap->bytes.size;
-    int code = put_call(sub, imap->bytes.data, size, &result);
+    int code;
 
+    sub->alone = true;
+    code = put_call(sub, imap->bytes.data, size, &result);
     if (code != 0)
         return code;
     if (!result->ended) {

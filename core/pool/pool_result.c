@@ -124,10 +124,13 @@ static void tell_done(weir_pool *pool, struct notice *notice)
 void result_ended(weir_result *result)
 {
     weir_pool *pool = result->pool;
+    bool plain = result->plain && !result->abandoned;
 
-    result->ended = true;
     pool->ended++;
     watch_tell(pool);
+    atomic_store_explicit(&result->ended, true, memory_order_release);
+    if (plain)
+        return; /* from here on its holder may free it, without the lock */
     if (result->on_done != NULL) {
         result->noticed = true;
         result->notice.tell = tell_done;
@@ -187,27 +190,32 @@ static char *copy_of(const void *data, size_t size)
     return copy;
 }
 
-/* It has its result: the bytes, or the sentence. */
+/* Under the lock: it has its result, the bytes or the sentence. */
+static void settle_locked(weir_pool *pool, uint64_t ticket, int code,
+                          char *data, size_t size)
+{
+    weir_result *result = leave_place(pool, ticket);
+
+    if (result == NULL) { /* terminated meanwhile */
+        free(data);
+        return;
+    }
+    free(result->data);
+    result->data = data;
+    result->size = size;
+    result->code = code;
+    if (data == NULL)
+        result->code = WEIR_ENOMEM;
+    else if (code == WEIR_ELOST)
+        result->trace = board_read_trace(&pool->board, ticket);
+    result_ended(result);
+}
+
 static void settle(weir_pool *pool, uint64_t ticket, int code, char *data,
                    size_t size)
 {
-    weir_result *result;
-
     pthread_mutex_lock(&pool->lock);
-    result = leave_place(pool, ticket);
-    if (result == NULL) { /* terminated meanwhile */
-        free(data);
-    } else {
-        free(result->data);
-        result->data = data;
-        result->size = size;
-        result->code = code;
-        if (data == NULL)
-            result->code = WEIR_ENOMEM;
-        else if (code == WEIR_ELOST)
-            result->trace = board_read_trace(&pool->board, ticket);
-        result_ended(result);
-    }
+    settle_locked(pool, ticket, code, data, size);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -282,15 +290,59 @@ static void move(weir_pool *pool, const struct item *item)
     }
 }
 
+/* Under the lock, which it gives back meanwhile for what is no whole result. */
+static void move_small(weir_pool *pool, const struct small *taken)
+{
+    const struct item item = { .root = taken->root,
+                               .path = taken->path,
+                               .data = taken->data,
+                               .size = taken->size };
+    enum reply_kind kind = reply_kind(taken->path);
+
+    if (kind == REPLY_DONE || kind == REPLY_FAILED) {
+        settle_locked(pool, taken->root, reply_code(taken->path),
+                      copy_of(taken->data, taken->size),
+                      kind == REPLY_DONE ? taken->size : 0);
+        return;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    move(pool, &item);
+    pthread_mutex_lock(&pool->lock);
+}
+
+/* Without the lock, in the role of the reader: of small ones that are there.
+ * How many have moved; 0: see why; or a code. */
+static int read_small(weir_pool *pool)
+{
+    struct small taken[LEASE_MOST];
+    int count = turn_take(pool->reader, POOL_RESULTS, taken, LEASE_MOST);
+
+    if (count <= 0)
+        return count;
+    pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i < count; i++)
+        move_small(pool, &taken[i]);
+    pthread_mutex_unlock(&pool->lock);
+    return count;
+}
+
 /* Without the lock, in the role of the reader. How many have moved; or a
  * code, of which WEIR_ECLOSED means that the pool is over. */
 static int read_results(weir_pool *pool, int64_t deadline_ns)
 {
     const unsigned results = POOL_RESULTS;
     struct item items[LEASE_MOST];
-    int count = turn_lease(pool->reader, &results, 1, LEASE_MOST, 1,
-                           deadline_ns, items);
+    int count = read_small(pool);
 
+    if (count == 0 && deadline_ns != 0 &&
+        queue_ready_hint(pool->segment, POOL_RESULTS) == 0 &&
+        turn_spin(pool->reader, POOL_RESULTS, deadline_ns))
+        count = read_small(pool);
+    if (count == 0)
+        count = turn_lease(pool->reader, &results, 1, LEASE_MOST, 1,
+                           deadline_ns, items);
+    else if (count > 0)
+        return count;
     for (int i = 0; i < count; i++) {
         move(pool, &items[i]);
         turn_done(pool->reader, &items[i]);

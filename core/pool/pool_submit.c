@@ -114,6 +114,8 @@ int flush_locked(struct submission *sub)
 {
     int code;
 
+    if (sub->staged == 0)
+        return 0;
     pthread_mutex_unlock(&sub->pool->lock);
     code = flush(sub);
     pthread_mutex_lock(&sub->pool->lock);
@@ -188,6 +190,27 @@ static void write_attrs(const struct submission *sub, struct stage_spec *spec)
         memcpy(attrs + sizeof sub->terms, sub->task->texts, sub->task->size);
 }
 
+/* The same, and it is there: a small one that stands alone, if there is room.
+ */
+static bool stage_small(const struct submission *sub, uint64_t ticket,
+                        const void *data, size_t size, uint64_t *ref_out)
+{
+    struct small call = {
+        .root = ticket,
+        .path = call_path(sub->function, sub->chunk),
+        .size = size,
+    };
+
+    if (!sub->alone || size > ITEM_SMALL || attrs_size(sub) > 0)
+        return false;
+    if (size > 0)
+        memcpy(call.data, data, size);
+    if (turn_call(sub->pool->submitter, POOL_CALLS, &call, 1) != 1)
+        return false;
+    *ref_out = call.ref;
+    return true;
+}
+
 /* Without the lock. */
 static int stage_call(struct submission *sub, uint64_t ticket, const void *data,
                       size_t size, uint64_t *ref_out)
@@ -201,6 +224,8 @@ static int stage_call(struct submission *sub, uint64_t ticket, const void *data,
     struct staged staged;
     int code;
 
+    if (stage_small(sub, ticket, data, size, ref_out))
+        return 0;
     write_attrs(sub, &spec);
     code = turn_stage(sub->pool->submitter, &spec, &staged);
     if (code != 0)
@@ -223,6 +248,8 @@ static void address(const struct submission *sub, weir_result *result)
     result->abandoned = sub->unheld;
     result->group = sub->group;
     result->imap = sub->imap;
+    result->plain = result->on_done == NULL && result->group == NULL &&
+                    result->imap == NULL && !sub->unheld;
     result->index = sub->index;
 }
 
@@ -499,6 +526,7 @@ int submit(struct submission *sub, const void *data, size_t size,
 
     if (code != 0)
         return code;
+    sub->alone = true;
     code = put_call(sub, data, size, result_out);
     if (code == 0)
         flush_locked(sub); /* damaged: the call ends by that, with the pool */

@@ -26,7 +26,7 @@
 #define LOOK_NS NS_PER_MS
 
 enum {
-    TEXT_LEAST = 64, /* so much needs no memory of the store */
+    TEXT_LEAST = ITEM_SMALL, /* so much needs no memory of the store */
     PART_MOST = 1 << 20,
 };
 
@@ -99,15 +99,47 @@ static bool is_late(const struct call_terms *terms)
     return terms->deadline_ns != FOREVER && clock_left(terms->deadline_ns) == 0;
 }
 
-/* Its result is staged. Until the commit a death gives the call back as if it
- * had not run, and that is told apart here: without retries it has. */
-static int done(struct worker *worker, struct item *item)
+/* Until the commit a death gives the call back as if it had not run, and that
+ * is told apart here: without retries it has. */
+static void ran(const struct worker *worker, struct item *item)
 {
     WEIR_POINT("pool.call.replied");
     if (terms_of(worker, item).retries == 0)
         item->attempt++;
+}
+
+/* Its result is staged. */
+static int done(struct worker *worker, struct item *item)
+{
+    ran(worker, item);
     worker->dirty = true;
     return turn_done(worker->member, item);
+}
+
+/* At most ITEM_SMALL bytes: at once, when there is room and nothing else waits
+ * for the commit. */
+static int reply_small(struct worker *worker, struct item *item, uint64_t path,
+                       const void *data, size_t size)
+{
+    struct small answer = { .root = item->root, .path = path, .size = size };
+    struct staged staged;
+    int code = 0;
+
+    if (size > 0)
+        memcpy(answer.data, data, size);
+    if (!worker->dirty) {
+        struct item as_run = *item;
+
+        ran(worker, &as_run);
+        code = turn_answer(worker->member, &as_run, POOL_RESULTS, &answer);
+    }
+    if (code != 0)
+        return code < 0 ? code : 0;
+    code = worker_stage(worker, item->root, path, size, &staged);
+    if (code != 0)
+        return code;
+    memcpy(staged.data, answer.data, size);
+    return done(worker, item);
 }
 
 static int reply_failure(struct worker *worker, struct item *item, int code,
@@ -116,12 +148,13 @@ static int reply_failure(struct worker *worker, struct item *item, int code,
     uint64_t path = reply_path(REPLY_FAILED, code);
     size_t size = strlen(text);
     struct staged staged;
-    int result = worker_stage(worker, item->root, path, size, &staged);
+    int result;
 
-    if (result == WEIR_ENOMEM) {
-        size = size < TEXT_LEAST ? size : TEXT_LEAST;
-        result = worker_stage(worker, item->root, path, size, &staged);
-    }
+    if (size <= ITEM_SMALL)
+        return reply_small(worker, item, path, text, size);
+    result = worker_stage(worker, item->root, path, size, &staged);
+    if (result == WEIR_ENOMEM)
+        return reply_small(worker, item, path, text, TEXT_LEAST);
     if (result != 0)
         return result;
     memcpy(staged.data, text, size);
@@ -217,17 +250,16 @@ static int reply_parts(struct worker *worker, struct item *item)
 
 static int reply_result(struct worker *worker, struct item *item)
 {
-    struct staged staged;
-    int code = 0;
+    struct reply *reply = &worker->reply;
 
-    if (worker->reply.state == REPLY_GIVEN && worker->reply.own != NULL)
-        return reply_parts(worker, item);
-    if (worker->reply.state != REPLY_GIVEN) {
+    if (reply->state != REPLY_GIVEN)
         worker_drop(worker);
-        code = worker_stage(worker, item->root, reply_path(REPLY_DONE, 0), 0,
-                            &staged);
-    }
-    return code == 0 ? done(worker, item) : code;
+    else if (reply->own != NULL)
+        return reply_parts(worker, item);
+    else if (!reply->is_small)
+        return done(worker, item);
+    return reply_small(worker, item, reply_path(REPLY_DONE, 0), reply->small,
+                       reply->size);
 }
 
 /* Attempts, until one is the last. What worker_verdict says of that;
@@ -323,8 +355,7 @@ static int run(struct worker *worker, struct item *item,
         worker_drop(worker);
         code = reply_failure(worker, item, code, worker->text);
     }
-    free(worker->reply.own);
-    worker->reply = (struct reply){ .state = REPLY_NONE };
+    worker_forget(&worker->reply);
     worker->item = NULL;
     return code;
 }

@@ -3,6 +3,8 @@
 #ifndef POOL_POOL_WORKER_H
 #define POOL_POOL_WORKER_H
 
+#include <stdalign.h>
+
 #include <weir/plugin.h>
 
 #include "pool/pool.h"
@@ -16,8 +18,10 @@ enum { TEXT_MOST = 512 };
 struct reply {
     enum { REPLY_NONE, REPLY_OPEN, REPLY_GIVEN } state;
     struct staged staged; /* in the queue, or */
-    void *own;            /* here, when it goes in parts */
+    void *own;            /* here, when it goes in parts, or */
+    bool is_small;        /* here, until it is done: */
     size_t size;
+    alignas(64) char small[ITEM_SMALL];
 };
 
 struct worker {
@@ -74,5 +78,7 @@ void worker_close_tasks(struct worker *worker, struct pool_task **tasks);
 unsigned worker_count(const struct worker *worker);
 /* The call in hand has no result yet. */
 void worker_drop(struct worker *worker);
+/* The same; what was staged of it is given on, or dropped. */
+void worker_forget(struct reply *reply);
 
 #endif

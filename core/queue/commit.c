@@ -135,16 +135,18 @@ int commit_redo(struct segment *segment, unsigned number, unsigned in_count,
 /* --------------------------------------------------------------- commit ----
  */
 
-/* What is leased and not done stays in the list; copied down before the list
- * is cut, so that at each instant all of it is named. */
-static void keep_leased(struct member *member)
+/* What is leased and not done stays in the list, and what is spent and not
+ * free; copied down before the list is cut, so that at each instant all of it
+ * is named. */
+void refs_keep_held(struct member *member)
 {
     unsigned kept = 0;
 
     for (unsigned i = 0; i < member->in_count; i++) {
         uint64_t ref = atomic_load(&member->in[i]);
 
-        if (held_slot(member, ref, SLOT_LEASED) != NULL)
+        if (held_slot(member, ref, SLOT_LEASED) != NULL ||
+            held_slot(member, ref, SLOT_SPENT) != NULL)
             atomic_store_explicit(&member->in[kept++], ref,
                                   memory_order_release);
     }
@@ -222,7 +224,7 @@ int turn_commit(struct member *member, const struct append *append,
     if (code == WEIR_EBROKEN)
         return error_set(err, code, "shared memory is damaged");
     WEIR_POINT("queue.commit.redone");
-    keep_leased(member);
+    refs_keep_held(member);
     WEIR_POINT("queue.commit.kept");
     commit_end(member);
     return code;
@@ -232,12 +234,16 @@ int turn_abort(struct member *member)
 {
     int code = turn_drop_from(member, 0);
 
+    if (code == 0 && member->spent > 0)
+        code = slots_free(member->segment, member->in, member->in_count,
+                          SLOT_SPENT, member->number);
     if (code == 0)
         code = slots_give_back(member->segment, member->in, member->in_count,
                                member->number);
     atomic_store(&member->head->hand, 0);
     if (code == 0)
         refs_set_count(member, REFS_IN, 0);
+    member->spent = code == 0 ? 0 : member->spent;
     member->next = NULL;
     member->first = 0;
     return code;

@@ -28,7 +28,7 @@
 #include "queue/internal.h"
 
 /* One that holds nothing, at a queue without order or key. */
-static bool is_simple(const struct member *member, const struct queue *queue)
+bool turn_is_simple(const struct member *member, const struct queue *queue)
 {
     return queue != NULL && queue->kept == KEPT_NOT && member->in_count == 0 &&
            member->out_count == 0 && member->ordered == 0 &&
@@ -56,7 +56,7 @@ static int release_all(struct member *member, struct queue *queue)
 }
 
 /* Under the lock, which it gives back: the commit and what follows from it. */
-static int settle(struct member *member, struct queue *queue)
+int turn_settle(struct member *member, struct queue *queue)
 {
     struct wakes wakes = { 0 };
     int code;
@@ -106,7 +106,7 @@ int turn_put(struct member *member, unsigned number, const weir_bytes *items,
     unsigned put = 0;
     int code;
 
-    if (!is_simple(member, queue))
+    if (!turn_is_simple(member, queue))
         return 0;
     count = gather(items, count, bytes, copies);
     turn_open(member);
@@ -119,7 +119,7 @@ int turn_put(struct member *member, unsigned number, const weir_bytes *items,
         put += code == 0;
     }
     if (put > 0 && code != WEIR_EBROKEN) {
-        code = settle(member, queue);
+        code = turn_settle(member, queue);
         return code < 0 ? code : (int)put;
     }
     queue_unlock(queue);
@@ -178,7 +178,7 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
     size_t size = 0;
     int code;
 
-    if (!is_simple(member, queue) || most > LEASE_MOST ||
+    if (!turn_is_simple(member, queue) || most > LEASE_MOST ||
         atomic_load_explicit(&queue->head->ready, memory_order_relaxed) == 0)
         return 0;
     turn_open(member);
@@ -198,7 +198,7 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
             code = segment_damaged(member->segment);
     }
     if (count > 0 && code == 0) {
-        code = settle(member, queue);
+        code = turn_settle(member, queue);
         if (code < 0)
             return code;
         if (size > 0)

@@ -69,6 +69,7 @@ struct member {
     struct spin park_spin; /* for all else */
     bool spinning;         /* that queue's `spinner` is this member */
     bool spun;             /* turn_spin began the wait that comes */
+    unsigned spent;        /* of what is leased: SPENT */
     unsigned ordered;      /* queue + 1 that it keeps the order of; 0: none */
     uint64_t first;        /* ticket it has that is the first; 0: not known */
     unsigned laned;        /* queue + 1 that it serves a lane of; 0: none */
@@ -241,6 +242,15 @@ int lease_one(struct member *member, struct queue *queue, struct item *item);
 /* Under the queue's lock: at most SLOT_INLINE bytes, staged and written. */
 int stage_inline(struct member *member, struct queue *queue,
                  const weir_bytes *bytes, uint64_t root);
+/* A member that holds nothing, at a queue whose order nobody keeps. Then, under
+ * the queue's lock, which it gives back: the commit of what it has staged and
+ * done there, and all that follows from it. */
+bool turn_is_simple(const struct member *member, const struct queue *queue);
+int turn_settle(struct member *member, struct queue *queue);
+/* Under the queue's lock: frees what this member has SPENT there. */
+int spent_release(struct member *member, struct queue *queue);
+/* in[] is cut down to what is held still. */
+void refs_keep_held(struct member *member);
 /* The one store; and, when all that follows from it is done and in[] is cut,
  * the end of the turn. */
 void commit_store(struct member *member);

@@ -38,7 +38,8 @@ enum { SEGMENT_VERSION = 7, CACHE_LINE = 64 };
  *
  *   FREE -> STAGED(w) -> READY -> LEASED(w) -> DONE(w) -> FREE
  *   STAGED -> FREE (dropped)      LEASED, DONE -> READY (given back)
- *   STAGED(w) -> HELD -> READY    where order is kept: order.c              */
+ *   STAGED(w) -> HELD -> READY    where order is kept: order.c
+ *   DONE(w) -> SPENT(w) -> FREE   where it is answered: answer.c             */
 enum slot_state {
     SLOT_FREE = 0, /* zeroed memory is a free slot */
     SLOT_STAGED = 1,
@@ -46,6 +47,7 @@ enum slot_state {
     SLOT_LEASED = 3,
     SLOT_DONE = 4,
     SLOT_HELD = 5, /* committed; its turn to be published has not come */
+    SLOT_SPENT = 6, /* done by a commit before; to be freed */
 };
 
 enum { SLOT_INLINE = ITEM_SMALL };
@@ -170,7 +172,7 @@ struct queue_head {
     uint64_t tail;
     uint32_t free_count;
     _Atomic uint32_t ready;  /* stored under the lock, read as a hint without */
-    uint32_t leased, staged; /* leased counts DONE too */
+    uint32_t leased, staged; /* leased counts DONE, SPENT too */
     uint64_t bytes;          /* staged, ready and leased: slot_charge */
     uint32_t sleeping[SIDES]; /* bits set; hint, rebuilt */
     uint32_t waking[SIDES];   /* member + 1: the one wake on its way, or 0 */

@@ -209,6 +209,7 @@ static int look_at(struct member *member, struct look *look, unsigned number,
     struct queue *queue = segment_queue(member->segment, number);
     struct wakes wakes = { 0 };
     const _Atomic uint32_t *ready;
+    bool freed = false;
     int count = 0, code;
 
     if (queue == NULL || (ready = ready_for(queue, member)) == NULL)
@@ -221,7 +222,13 @@ static int look_at(struct member *member, struct look *look, unsigned number,
     if (member->spinning)
         spinner_end(queue, member->number);
     member->spinning = false;
-    if (atomic_load(ready) != 0) {
+    if (member->spent > 0) {
+        code = spent_release(member, queue);
+        freed = true;
+    }
+    if (code < 0) {
+        count = code;
+    } else if (atomic_load(ready) != 0) {
         count = lease_batch(member, queue, look->most, look->share,
                             atomic_load(ready), items);
     } else if (queue_at_end(queue)) {
@@ -229,7 +236,7 @@ static int look_at(struct member *member, struct look *look, unsigned number,
     } else if (look->wait) {
         sleeper_add(queue, SIDE_CONSUMER, member->number);
     }
-    if (count != 0 || member->listed)
+    if (count != 0 || member->listed || freed)
         queue_choose_wakes(queue, &wakes);
     queue_unlock(queue);
     wakes_send(queue, &wakes);

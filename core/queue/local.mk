@@ -1,5 +1,6 @@
 # core/queue: the bounded queue: segments, members, turns, recovery.
 libweir_internal_la_SOURCES += \
+	%D%/answer.c \
 	%D%/attrs.c %D%/attrs.h \
 	%D%/commit.c \
 	%D%/direct.c \

@@ -291,6 +291,7 @@ int order_rebuild(struct queue *queue)
             break;
         case SLOT_LEASED:
         case SLOT_DONE:
+        case SLOT_SPENT:
             leased[lists[LIST_LEASED].count++] = i;
             break;
         case SLOT_HELD:

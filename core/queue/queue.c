@@ -133,6 +133,7 @@ static int count_slot(struct queue *queue, uint32_t number,
         break;
     case SLOT_LEASED:
     case SLOT_DONE:
+    case SLOT_SPENT:
         census->leased++;
         break;
     case SLOT_STAGED:

@@ -413,6 +413,30 @@ int turn_get(struct member *member, unsigned queue, void *data, size_t room,
  * first item is left to this member until then. turn_lease waits. */
 bool turn_spin(struct member *member, unsigned queue, int64_t deadline_ns);
 
+/* --- calls and their answers, small ones, in few holds: answer.c --- */
+
+struct small {
+    uint64_t root, path;
+    uint64_t ref; /* where it was staged, or leased: told */
+    size_t size;
+    char data[ITEM_SMALL];
+};
+
+/* By a member that holds nothing: puts the first of @calls, as many as find
+ * room. Returns how many; 0: none, make the turn step by step, which tells why;
+ * or WEIR_EBROKEN. */
+int turn_call(struct member *member, unsigned queue, struct small *calls,
+              unsigned count);
+/* Settles an item that this member has in hand by one answer, and commits: it
+ * has staged nothing, and done nothing else, since its last commit. The item's
+ * slot may be freed as late as in its next turn_lease of that queue, or in
+ * turn_abort. 1; 0: nothing has happened, go step by step; or a code. */
+int turn_answer(struct member *member, const struct item *item, unsigned queue,
+                struct small *answer);
+/* As turn_get: the oldest, as long as they are small. */
+int turn_take(struct member *member, unsigned queue, struct small *taken,
+              unsigned most);
+
 /* ------------------------------------------------- watching: watch.c ---- */
 
 /* Waits until nothing is ready, leased or staged: 1. 2: nothing but what is

@@ -9,7 +9,8 @@
  *
  *   1  locks that it held and the kernel did not see (robust list destroyed)
  *   2  its file's length
- *   3  COMMITTED: the redo. Else: what it staged is dropped
+ *   3  COMMITTED: the redo. Else: what it staged is dropped. In any case: what
+ *      an earlier commit has spent is freed
  *   4  what it leased goes back to the head, in order; the item in hand gets
  *      the cause (its attempt was charged when it was taken up); where order is
  *      kept, what is held and may be published is
@@ -85,7 +86,9 @@ static int settle(struct segment *segment, unsigned number, bool committed)
         code = slots_free(segment, out, out_count, SLOT_STAGED, number);
     if (code == WEIR_EBROKEN)
         return code;
-    code = slots_give_back(segment, in, in_count, number);
+    code = slots_free(segment, in, in_count, SLOT_SPENT, number);
+    if (code == 0)
+        code = slots_give_back(segment, in, in_count, number);
     return code < 0 ? code : order_advance_all(segment, FOREVER);
 }
 

@@ -308,7 +308,7 @@ static int copy_slot(const struct queue *queue, uint32_t number,
     struct saved_slot *saved;
     unsigned holder = word_member(word);
 
-    if (state == SLOT_FREE)
+    if (state == SLOT_FREE || state == SLOT_SPENT)
         return 0;
     if (state > SLOT_HELD || out->slots.count >= out->slots.room ||
         (state != SLOT_READY && state != SLOT_HELD &&

@@ -32,6 +32,7 @@ int desk_lease(struct member *member, unsigned queue, struct item *item);
 void desk_take(struct member *member, unsigned queue, const char *text);
 struct queue_state desk_state(const struct desk *desk, unsigned queue);
 
+Suite *answer_suite(void);
 Suite *attrs_suite(void);
 Suite *segment_suite(void);
 Suite *turn_suite(void);

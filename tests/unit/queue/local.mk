@@ -4,6 +4,7 @@ check_PROGRAMS += %D%/test
 TESTS += %D%/test
 LONG_TESTS += %D%/test
 %C%_test_SOURCES = \
+	%D%/answer.c \
 	%D%/attrs.c \
 	%D%/commit.c \
 	%D%/desk.c %D%/desk.h \

@@ -10,7 +10,7 @@ int main(void)
     static Suite *(*const suites[])(void) = {
         attrs_suite, segment_suite,  turn_suite,    room_suite,  direct_suite,
         sink_suite,  commit_suite,   recover_suite, order_suite, lanes_suite,
-        wait_suite,  snapshot_suite, NULL,
+        wait_suite,  snapshot_suite, answer_suite,  NULL,
     };
 
     return suites_main(suites);
