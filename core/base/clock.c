@@ -15,6 +15,14 @@ int64_t clock_now(void)
     return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
+int64_t clock_coarse(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
 int64_t clock_deadline(int64_t timeout_ns)
 {
     int64_t deadline;

@@ -14,6 +14,8 @@
 #define FOREVER INT64_MAX
 
 int64_t clock_now(void); /* CLOCK_MONOTONIC, ns */
+/* The same as of the last tick, 1 to 10 ms ago; for next to nothing. */
+int64_t clock_coarse(void);
 
 /* now + timeout, FOREVER stays FOREVER, saturates. */
 int64_t clock_deadline(int64_t timeout_ns);

@@ -319,6 +319,7 @@ static weir_pool *pool_alloc(const weir_pool_options *known)
     pool->process = fork_self();
     atomic_init(&pool->refs, 1);
     pool->window = known->window;
+    pool->recycles = known->recycle > 0;
     pool->bytes = known->bytes;
     pool->function_count = (uint32_t)known->function_count;
     pool->limit_ns = known->limit_ns;
@@ -383,6 +384,13 @@ int weir_pool_new(weir_context *context, const weir_pool_options *options,
 /* ------------------------------------------------------------------- end ----
  */
 
+static int close_calls(weir_pool *pool)
+{
+    int code = pool_ask(pool, POOL_CLOSE, NULL);
+
+    return code == 0 ? queue_close(pool->segment, POOL_CALLS) : code;
+}
+
 int weir_pool_close(weir_pool *pool)
 {
     int code = pool_check(pool);
@@ -394,13 +402,22 @@ int weir_pool_close(weir_pool *pool)
     first = pool->state == HOST_RUNS;
     if (first)
         pool->state = HOST_CLOSED;
+    pool->close_owed = first && pool->maps > 0;
     pthread_cond_broadcast(&pool->turn);
     here_end(pool);
+    first = first && pool->here == NULL && !pool->close_owed;
     pthread_mutex_unlock(&pool->lock);
-    if (!first || pool->here != NULL)
-        return 0;
-    code = pool_ask(pool, POOL_CLOSE, NULL);
-    return code == 0 ? queue_close(pool->segment, POOL_CALLS) : code;
+    return first ? close_calls(pool) : 0;
+}
+
+void pool_close_owed(weir_pool *pool)
+{
+    if (pool->maps > 0 || !pool->close_owed)
+        return;
+    pool->close_owed = false;
+    pthread_mutex_unlock(&pool->lock);
+    close_calls(pool); /* a helper that is gone tells so itself */
+    pthread_mutex_lock(&pool->lock);
 }
 
 int weir_pool_terminate(weir_pool *pool)

@@ -69,6 +69,17 @@ int worker_stage(struct worker *worker, uint64_t root, uint64_t path,
     return stage(worker, &spec, out);
 }
 
+int worker_stage_pass(struct worker *worker, const struct item *item,
+                      uint64_t path)
+{
+    const struct stage_spec spec = {
+        .queue = POOL_RESULTS, .pass = item, .root = item->root, .path = path
+    };
+    struct staged staged;
+
+    return stage(worker, &spec, &staged);
+}
+
 void worker_go_on(struct worker *worker)
 {
     member_cancel(worker->segment, worker->start.seat, false);
@@ -167,13 +178,15 @@ static void call_id(weir_call *call, uint64_t *root_out, uint64_t *path_out)
 
     *root_out = item == NULL ? 0 : item->root;
     *path_out = 0;
+    if (item != NULL && worker_of(call)->packed)
+        *path_out = 1 + item->ticket;
 }
 
 static unsigned call_attempt(weir_call *call)
 {
     const struct item *item = worker_of(call)->item;
 
-    return item == NULL ? 1 : item->attempt + 1;
+    return item == NULL ? 1 : item->attempt - worker_of(call)->base + 1;
 }
 
 static int check_emit(const struct worker *worker, unsigned output)
@@ -184,10 +197,11 @@ static int check_emit(const struct worker *worker, unsigned output)
 }
 
 /* What takes up more than a quarter of the queue is kept here, and goes in
- * parts. */
+ * parts; what belongs into a pack, until it has its place there. */
 static bool keeps_here(const struct worker *worker, size_t size)
 {
-    return worker->member == NULL || size > worker->plan.result_bytes / 4;
+    return worker->member == NULL || size > worker->plan.result_bytes / 4 ||
+           (worker->packed && size > ITEM_SMALL);
 }
 
 static int call_reserve(weir_call *call, unsigned output, size_t room,

@@ -31,6 +31,7 @@
 #include "pool/pool.h"
 #include "pool/pool_task.h"
 #include "pool/pool_board.h"
+#include "pool/pool_pack.h"
 #include "pool/pool_wire.h"
 
 enum host_state {
@@ -56,6 +57,27 @@ struct group {
 };
 
 enum { RETRIES_MOST = 10000 };
+
+/* A map that waits; on its caller's stack. */
+struct mapping {
+    const weir_bytes *inputs;
+    weir_result **results; /* NULL: has not ended, in a pack */
+    size_t count;
+    struct pack *packs; /* those that are under way */
+    struct pack *again; /* those that ended early: their rest is to be made */
+    int code;           /* what befell a handle that has no memory */
+    char *room;         /* to write a pack; NULL: not yet */
+};
+
+/* Of its carrier, or in `again`. */
+struct pack {
+    struct pack *next;
+    struct mapping *map; /* NULL: nobody wants it any more */
+    size_t first;        /* of its calls, in the map */
+    uint32_t count, given;
+    bool over;  /* it came to its end, or to an early one, by itself */
+    bool apart; /* the next call's result is the carrier's */
+};
 
 struct line { /* who waits to submit; on its own stack */
     struct line *next;
@@ -124,8 +146,18 @@ struct weir_pool {
         uint32_t generation;
         uint32_t next_free;
         uint64_t ref; /* where its call was staged */
+        uint32_t function;
     } * places;
-    uint32_t free; /* the first free place; window: none */
+    uint32_t packed; /* calls in packs that have no place of their own */
+    bool recycles;   /* workers end after so many calls */
+    /* What is known of each function's calls: how long the last ones took, in
+     * the mean (0: not known), and how large their results are at most. */
+    struct rate {
+        uint32_t took_ns, answer;
+    } rates[FUNCTIONS_MOST];
+    unsigned maps;   /* under way, which may make calls again */
+    bool close_owed; /* the last of them closes it */
+    uint32_t free;   /* the first free place; window: none */
     uint32_t outstanding;
     uint64_t ended; /* handles, so far */
     /* Why it ended: for all calls from now on. */
@@ -140,19 +172,21 @@ struct weir_result {
     weir_pool *pool;
     atomic_bool ended; /* once, under the lock */
     bool plain;        /* nobody but its holder knows of it when it has ended */
-    bool abandoned; /* freed, and somebody else still needs it */
-    bool noticed;   /* its callback has yet to end */
-    bool unwanted;  /* freed in its callback, before `imap` gave it */
+    bool abandoned;    /* freed, and somebody else still needs it */
+    bool noticed;      /* its callback has yet to end */
+    bool unwanted;     /* freed in its callback, before `imap` gave it */
     uint64_t ticket;
     uint64_t tag;
     int64_t made_ns, deadline_ns; /* FOREVER: none */
     void (*on_done)(weir_result *result, void *arg);
     void *arg;
     struct group *group;
-    weir_imap *imap;    /* that has yet to give it */
-    uint64_t index;     /* there */
-    size_t charge;      /* bytes that it stands for there */
-    weir_result *after; /* there, when it has ended */
+    struct pack *pack;   /* whose carrier it is; NULL: none's */
+    struct batch *batch; /* that it is one of; NULL: it stands alone */
+    weir_imap *imap;     /* that has yet to give it */
+    uint64_t index;      /* there */
+    size_t charge;       /* bytes that it stands for there */
+    weir_result *after;  /* there, when it has ended */
     int code;
     void *data; /* the result, or the sentence */
     size_t size;
@@ -267,6 +301,7 @@ struct submission {
     unsigned staged;     /* not yet committed */
     struct group *group;
     weir_imap *imap;
+    struct pack *pack;                /* NULL: it is a single call */
     uint64_t index;                   /* in it */
     const weir_call_options *options; /* NULL: none */
     const struct task_name *task;     /* NULL: one of the functions */
@@ -274,8 +309,33 @@ struct submission {
     bool has_terms; /* other than the pool's: they travel with the call */
     bool unheld;    /* nobody gets the handle: it ends with its callback */
     bool alone;     /* no other comes in its turn */
+    bool again;     /* these calls were made before: also when it is closed */
     bool waited;    /* for room: callbacks are run at the end */
 };
+
+/* --- pool_pack.c --- */
+
+/* Under the lock, when such a result has come. */
+void rate_note(weir_pool *pool, uint64_t ticket, uint64_t path, size_t size);
+/* How many of these inputs are to go in one pack, and how many bytes are to be
+ * there for their answers; 1: none. */
+size_t pack_fit(const struct submission *sub, const weir_bytes *inputs,
+                size_t left, size_t *answers_out);
+/* Writes as many as fit to @to, which has PACK_BYTES. Returns the size. */
+size_t pack_write(const weir_bytes *inputs, size_t count, size_t answers,
+                  char *to);
+void batch_left(struct batch *batch);
+/* Under the lock: it is none of its map's any more. */
+void pack_unlink(struct pack *pack);
+/* Under the lock: its carrier has ended. */
+void pack_ended(weir_result *carrier);
+/* Under the lock: nobody wants what comes of its packs. */
+void pack_let_go(struct mapping *map);
+/* In the role of the reader, without the lock: REPLY_PACK, REPLY_SOME. */
+void pack_move(weir_pool *pool, const struct item *item);
+
+/* Under the lock, which it gives back meanwhile, when the last map is over. */
+void pool_close_owed(weir_pool *pool);
 
 /* The task that @run stands for, and its number; NULL: none. */
 const struct task_name *pool_task_of(const weir_pool *pool, weir_function *run,

@@ -72,9 +72,13 @@ weir_result *leave_place(weir_pool *pool, uint64_t ticket)
 
 void result_free(weir_result *result)
 {
-    free(result->data);
     free(result->trace);
     free(result->trace_text);
+    if (result->batch != NULL) {
+        batch_left(result->batch);
+        return;
+    }
+    free(result->data);
     pool_unref(result->pool);
     free(result);
 }
@@ -136,6 +140,8 @@ void result_ended(weir_result *result)
         result->notice.tell = tell_done;
         pool_notice(pool, &result->notice);
     }
+    if (result->pack != NULL)
+        pack_ended(result);
     if (result->imap != NULL)
         imap_ended(result);
     if (result->group != NULL)
@@ -204,6 +210,8 @@ static void settle_locked(weir_pool *pool, uint64_t ticket, int code,
     result->data = data;
     result->size = size;
     result->code = code;
+    if (result->pack != NULL)
+        result->pack->apart = code != WEIR_EBROKEN;
     if (data == NULL)
         result->code = WEIR_ENOMEM;
     else if (code == WEIR_ELOST)
@@ -252,6 +260,8 @@ static void move_part(weir_pool *pool, const struct item *item)
     }
     if (result != NULL && part.offset + size >= part.total) {
         leave_place(pool, item->root);
+        if (result->pack != NULL)
+            result->pack->apart = true;
         result->code = data != NULL ? 0 : WEIR_ENOMEM;
         result_ended(result);
     }
@@ -274,6 +284,9 @@ static void move(weir_pool *pool, const struct item *item)
 {
     switch (reply_kind(item->path)) {
     case REPLY_DONE:
+        pthread_mutex_lock(&pool->lock);
+        rate_note(pool, item->root, item->path, item->size);
+        pthread_mutex_unlock(&pool->lock);
         settle(pool, item->root, 0, copy_of(item->data, item->size),
                item->size);
         break;
@@ -287,6 +300,10 @@ static void move(weir_pool *pool, const struct item *item)
     case REPLY_UNFIT:
         move_unfit(pool, item);
         break;
+    case REPLY_PACK:
+    case REPLY_SOME:
+        pack_move(pool, item);
+        break;
     }
 }
 
@@ -299,6 +316,8 @@ static void move_small(weir_pool *pool, const struct small *taken)
                                .size = taken->size };
     enum reply_kind kind = reply_kind(taken->path);
 
+    if (kind == REPLY_DONE)
+        rate_note(pool, taken->root, taken->path, taken->size);
     if (kind == REPLY_DONE || kind == REPLY_FAILED) {
         settle_locked(pool, taken->root, reply_code(taken->path),
                       copy_of(taken->data, taken->size),

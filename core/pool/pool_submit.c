@@ -46,6 +46,8 @@ static int may_put(const struct submission *sub)
 {
     int code = state_code(sub->pool);
 
+    if (code == WEIR_ECLOSED && sub->again && sub->pool->close_owed)
+        code = 0;
     if (code == 0 && sub->imap != NULL && imap_is_canceled(sub->imap))
         code = WEIR_ECANCELED;
     return code;
@@ -201,7 +203,8 @@ static bool stage_small(const struct submission *sub, uint64_t ticket,
         .size = size,
     };
 
-    if (!sub->alone || size > ITEM_SMALL || attrs_size(sub) > 0)
+    if (!sub->alone || sub->pack != NULL || size > ITEM_SMALL ||
+        attrs_size(sub) > 0)
         return false;
     if (size > 0)
         memcpy(call.data, data, size);
@@ -219,7 +222,8 @@ static int stage_call(struct submission *sub, uint64_t ticket, const void *data,
         .queue = POOL_CALLS,
         .room = size,
         .root = ticket,
-        .path = call_path(sub->function, sub->chunk),
+        .path = call_path(sub->function, sub->chunk) |
+                (sub->pack != NULL ? CALL_PACK : 0),
     };
     struct staged staged;
     int code;
@@ -282,6 +286,8 @@ weir_result *failed_result(struct submission *sub, int code, const char *text)
 /* Its call was not made; it has told nobody. */
 static void undo(weir_pool *pool, weir_result **result)
 {
+    if ((*result)->pack != NULL)
+        pool->packed -= (*result)->pack->count - 1;
     (*result)->on_done = NULL;
     (*result)->group = NULL;
     result_cancel(pool, (*result)->ticket);
@@ -336,6 +342,16 @@ static int see_why(weir_pool *pool, int code)
     return state_code(pool);
 }
 
+/* As many calls as the window has are without a result. */
+static bool is_full(const struct submission *sub)
+{
+    const weir_pool *pool = sub->pool;
+    uint32_t calls = sub->pack != NULL ? sub->pack->count : 1;
+
+    return pool->free == pool->window ||
+           calls > pool->window - pool->outstanding - pool->packed;
+}
+
 int put_call(struct submission *sub, const void *data, size_t size,
              weir_result **result_out)
 {
@@ -347,12 +363,15 @@ int put_call(struct submission *sub, const void *data, size_t size,
         code = WEIR_ETOOBIG;
     if (code == 0 && pool->here != NULL)
         return put_here(sub, data, size, result_out);
-    while (code == 0 && pool->free == pool->window)
+    while (code == 0 && is_full(sub))
         code = see_why(pool, wait_for_room(sub, size, 0));
     if (code == 0)
         code = result_new(pool, &result);
     if (code != 0)
         return code;
+    pool->places[(uint32_t)result->ticket].function = sub->function;
+    result->pack = sub->pack;
+    pool->packed += sub->pack != NULL ? sub->pack->count - 1 : 0;
     do {
         uint64_t ref = 0;
 

@@ -23,6 +23,7 @@
 #ifndef POOL_POOL_WIRE_H
 #define POOL_POOL_WIRE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "process/process.h"
@@ -45,6 +46,14 @@ static inline unsigned call_chunk(uint64_t path)
     return (unsigned)(path >> 16 & 0xffff);
 }
 
+/* It stands for many: pool_pack.h. */
+#define CALL_PACK (UINT64_C(1) << 32)
+
+static inline bool call_is_pack(uint64_t path)
+{
+    return (path & CALL_PACK) != 0;
+}
+
 /* What one call asks for beside the pool's own options: its attributes. Behind
  * it, in a call of a plugin's task, what names that: pool_task.h. */
 struct call_terms {
@@ -61,6 +70,10 @@ enum reply_kind {
                    * one is the end. Offset 0 begins anew: another attempt */
     REPLY_FAILED, /* the sentence */
     REPLY_UNFIT,  /* no call's: why `open` failed */
+    REPLY_PACK,   /* a pack as it has ended; what is not answered has not begun
+                   */
+    REPLY_SOME,   /* a pack's answers so far; the next call's comes by itself,
+                   * and is its last */
 };
 
 struct reply_part {
@@ -71,6 +84,20 @@ struct reply_part {
 static inline uint64_t reply_path(enum reply_kind kind, int code)
 {
     return (uint64_t)kind | (uint64_t)(uint32_t)code << 32;
+}
+
+/* How long the function's calls take, in bits that kind and code leave free; 0:
+ * not known. */
+#define REPLY_TIME_MOST 0xffffff
+
+static inline uint64_t reply_time(int64_t ns)
+{
+    return (uint64_t)(ns < REPLY_TIME_MOST ? ns : REPLY_TIME_MOST) << 8;
+}
+
+static inline uint32_t reply_took(uint64_t path)
+{
+    return (uint32_t)(path >> 8 & REPLY_TIME_MOST);
 }
 
 static inline enum reply_kind reply_kind(uint64_t path)

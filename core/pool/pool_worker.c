@@ -17,10 +17,9 @@
 
 #include "pool/pool.h"
 #include "pool/pool_crash.h"
+#include "pool/pool_pack.h"
 #include "pool/pool_wire.h"
 #include "pool/pool_worker.h"
-
-#define TURN_NS (50 * NS_PER_US)
 
 /* How often a worker looks at its own size, where that matters. */
 #define LOOK_NS NS_PER_MS
@@ -70,8 +69,8 @@ int worker_verdict(struct worker *worker, int verdict)
 }
 
 /* What was asked for with this call, or else for all. */
-static struct call_terms terms_of(const struct worker *worker,
-                                  const struct item *item)
+struct call_terms worker_terms(const struct worker *worker,
+                               const struct item *item)
 {
     struct call_terms terms = { .limit_ns = worker->plan.limit_ns,
                                 .deadline_ns = FOREVER,
@@ -104,12 +103,12 @@ static bool is_late(const struct call_terms *terms)
 static void ran(const struct worker *worker, struct item *item)
 {
     WEIR_POINT("pool.call.replied");
-    if (terms_of(worker, item).retries == 0)
+    if (worker_terms(worker, item).retries == 0)
         item->attempt++;
 }
 
 /* Its result is staged. */
-static int done(struct worker *worker, struct item *item)
+int worker_done(struct worker *worker, struct item *item)
 {
     ran(worker, item);
     worker->dirty = true;
@@ -139,10 +138,10 @@ static int reply_small(struct worker *worker, struct item *item, uint64_t path,
     if (code != 0)
         return code;
     memcpy(staged.data, answer.data, size);
-    return done(worker, item);
+    return worker_done(worker, item);
 }
 
-static int reply_failure(struct worker *worker, struct item *item, int code,
+int worker_reply_failure(struct worker *worker, struct item *item, int code,
                          const char *text)
 {
     uint64_t path = reply_path(REPLY_FAILED, code);
@@ -158,13 +157,13 @@ static int reply_failure(struct worker *worker, struct item *item, int code,
     if (result != 0)
         return result;
     memcpy(staged.data, text, size);
-    return done(worker, item);
+    return worker_done(worker, item);
 }
 
 static void lost_words(const struct worker *worker, const struct item *item,
                        const char *after, char *text)
 {
-    const struct call_terms terms = terms_of(worker, item);
+    const struct call_terms terms = worker_terms(worker, item);
     char limit[32];
 
     if (item->cause == CAUSE_EXIT)
@@ -185,35 +184,41 @@ static void lost_words(const struct worker *worker, const struct item *item,
                  text_signal(item->cause_code), after);
 }
 
+int worker_lost(struct worker *worker, const struct item *item)
+{
+    unsigned attempt = item->attempt - worker->base;
+    char after[48] = "";
+
+    if (attempt > 1)
+        snprintf(after, sizeof after, " (in attempt %u)", attempt);
+    lost_words(worker, item, after, worker->text);
+    return item->cause == CAUSE_LIMIT ? WEIR_ELIMIT : WEIR_ELOST;
+}
+
 /* Its last attempt ended a worker: that is its result. */
 static int reply_lost(struct worker *worker, struct item *item)
 {
-    char text[TEXT_MOST], after[48] = "";
+    int code = worker_lost(worker, item);
 
-    if (item->attempt > 1)
-        snprintf(after, sizeof after, " (in attempt %u)", item->attempt);
-    lost_words(worker, item, after, text);
-    return reply_failure(worker, item,
-                         item->cause == CAUSE_LIMIT ? WEIR_ELIMIT : WEIR_ELOST,
-                         text);
+    return worker_reply_failure(worker, item, code, worker->text);
 }
 
 /* It is not to be run, or not again. */
 static int reply_marked(struct worker *worker, struct item *item)
 {
-    return reply_failure(worker, item, WEIR_ECANCELED,
-                         item->attempt > 0
-                             ? "the call was stopped"
-                             : "the call was cancelled before it began");
+    return worker_reply_failure(worker, item, WEIR_ECANCELED,
+                                item->attempt > 0
+                                    ? "the call was stopped"
+                                    : "the call was cancelled before it began");
 }
 
 static int reply_late(struct worker *worker, struct item *item)
 {
-    return reply_failure(worker, item, WEIR_ELIMIT,
-                         item->attempt > 0
-                             ? "the call's deadline passed before another "
-                               "attempt"
-                             : "the call's deadline passed before it began");
+    return worker_reply_failure(
+        worker, item, WEIR_ELIMIT,
+        item->attempt > 0 ? "the call's deadline passed before another "
+                            "attempt"
+                          : "the call's deadline passed before it began");
 }
 
 /* The last part makes the call done. */
@@ -243,12 +248,12 @@ static int reply_parts(struct worker *worker, struct item *item)
         offset += size;
         worker->dirty = true;
         code = offset < reply->size ? worker_commit(worker)
-                                    : done(worker, item);
+                                    : worker_done(worker, item);
     } while (code == 0 && offset < reply->size);
     return code;
 }
 
-static int reply_result(struct worker *worker, struct item *item)
+int worker_reply_result(struct worker *worker, struct item *item)
 {
     struct reply *reply = &worker->reply;
 
@@ -257,14 +262,14 @@ static int reply_result(struct worker *worker, struct item *item)
     else if (reply->own != NULL)
         return reply_parts(worker, item);
     else if (!reply->is_small)
-        return done(worker, item);
-    return reply_small(worker, item, reply_path(REPLY_DONE, 0), reply->small,
-                       reply->size);
+        return worker_done(worker, item);
+    return reply_small(worker, item, worker_path(worker, item, REPLY_DONE),
+                       reply->small, reply->size);
 }
 
 /* Attempts, until one is the last. What worker_verdict says of that;
  * WEIR_TRANSIENT becomes a failure. */
-static int attempts(struct worker *worker, struct item *item,
+int worker_attempts(struct worker *worker, struct item *item,
                     weir_function *function, const struct call_terms *terms)
 {
     int code = 0;
@@ -272,8 +277,9 @@ static int attempts(struct worker *worker, struct item *item,
     while (code == 0) {
         worker->text[0] = '\0';
         code = worker_verdict(worker, function(&worker->call));
-        if (code != WEIR_TRANSIENT || item->attempt >= terms->retries ||
-            is_late(terms) || turn_marked(worker->member, item))
+        if (code != WEIR_TRANSIENT ||
+            item->attempt - worker->base >= terms->retries || is_late(terms) ||
+            turn_marked(worker->member, item))
             break;
         worker_drop(worker);
         member_set_limit(worker->member, allowed(terms));
@@ -302,8 +308,8 @@ static int load_task(struct worker *worker, unsigned number,
 }
 
 /* The function of this call, in whose scope it is to run. */
-static int find_function(struct worker *worker, const struct item *item,
-                         weir_function **function_out)
+int worker_find(struct worker *worker, const struct item *item,
+                weir_function **function_out)
 {
     unsigned number = call_function(item->path);
     int code;
@@ -339,21 +345,21 @@ static int run(struct worker *worker, struct item *item,
         return reply_marked(worker, item);
     atomic_store(&worker->hand, item->root);
     if (code == 0)
-        code = find_function(worker, item, &function);
+        code = worker_find(worker, item, &function);
     worker->item = item;
     if (code == 0)
-        code = attempts(worker, item, function, terms);
+        code = worker_attempts(worker, item, function, terms);
     worker->scope = &worker->own;
     atomic_store(&worker->hand, 0);
     if (code >= 0) {
-        code = reply_result(worker, item);
+        code = worker_reply_result(worker, item);
         if (code == WEIR_ENOMEM)
             snprintf(worker->text, TEXT_MOST,
                      "no memory is left to give its result on");
     }
     if (code < 0 && !segment_broken(worker->segment)) {
         worker_drop(worker);
-        code = reply_failure(worker, item, code, worker->text);
+        code = worker_reply_failure(worker, item, code, worker->text);
     }
     worker_forget(&worker->reply);
     worker->item = NULL;
@@ -364,9 +370,12 @@ static int run(struct worker *worker, struct item *item,
  * death makes it run again. */
 static int serve_call(struct worker *worker, struct item *item)
 {
-    const struct call_terms terms = terms_of(worker, item);
+    const struct call_terms terms = worker_terms(worker, item);
     int code;
 
+    worker->calls = 1;
+    if (call_is_pack(item->path))
+        return worker_serve_pack(worker, item);
     if (item->attempt > 0 && turn_marked(worker->member, item))
         code = reply_marked(worker, item);
     else if (item->attempt > terms.retries ||
@@ -407,6 +416,27 @@ static int fit_chunk(struct worker *worker, struct item *items, int count,
     return more > 0 ? count + more : count;
 }
 
+static struct known *known_of(struct worker *worker, const struct item *item)
+{
+    return &worker->known[call_function(item->path) % FUNCTIONS_MOST];
+}
+
+static unsigned calls_of(const struct item *item)
+{
+    const struct pack_head *head = item->data;
+
+    if (!call_is_pack(item->path) || item->size < sizeof *head ||
+        head->count > PACK_MOST)
+        return 1;
+    return head->count - pack_done(atomic_load(&head->progress));
+}
+
+uint64_t worker_path(struct worker *worker, const struct item *item,
+                     enum reply_kind kind)
+{
+    return reply_path(kind, 0) | reply_time(known_of(worker, item)->mean_ns);
+}
+
 /* Of those that were leased so many as fit one turn by the mean time of their
  * functions; one of a function that is not known yet comes alone. */
 static int fit_time(struct worker *worker, struct item *items, int count)
@@ -415,10 +445,9 @@ static int fit_time(struct worker *worker, struct item *items, int count)
     int fit = 0;
 
     while (fit < count) {
-        const struct known *known =
-            &worker->known[call_function(items[fit].path) % FUNCTIONS_MOST];
+        const struct known *known = known_of(worker, &items[fit]);
 
-        sum += known->mean_ns;
+        sum += known->mean_ns * calls_of(&items[fit]);
         if (fit > 0 && (known->calls == 0 || sum > TURN_NS))
             break;
         fit++;
@@ -427,18 +456,20 @@ static int fit_time(struct worker *worker, struct item *items, int count)
     return fit;
 }
 
+/* Of the calls of this item, in all. */
 static void note_time(struct worker *worker, const struct item *item,
                       int64_t ns)
 {
-    struct known *known =
-        &worker->known[call_function(item->path) % FUNCTIONS_MOST];
+    struct known *known = known_of(worker, item);
+    unsigned calls = worker->calls > 0 ? worker->calls : 1;
+    int64_t each = ns / calls;
 
     known->mean_ns = known->calls == 0
-                         ? ns
-                         : known->mean_ns + (ns - known->mean_ns) / 8;
-    known->calls++;
-    worker->mean_ns = known->mean_ns;
-    worker->served++;
+                         ? each
+                         : known->mean_ns + (each - known->mean_ns) / 8;
+    known->calls += calls;
+    worker->mean_ns = known->mean_ns * calls;
+    worker->served += calls;
 }
 
 static int serve_batch(struct worker *worker, struct item *items, int count)

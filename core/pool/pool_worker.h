@@ -42,6 +42,9 @@ struct worker {
     uint64_t born_bytes;   /* what that was when it began to serve */
     _Atomic uint64_t hand; /* the call that runs; 0: none */
     struct item *item;     /* in hand; NULL in open and close */
+    unsigned base;         /* attempts of its that were of other calls */
+    bool packed;           /* it is one of a pack: results are kept here */
+    unsigned calls;        /* that the item in hand was */
     struct reply reply;
     char text[TEXT_MOST]; /* of weir_fail */
     struct known {        /* how long a function's calls take */
@@ -74,6 +77,35 @@ int worker_load(struct worker *worker, const char *texts, size_t size,
                 struct pool_task **slot);
 /* Runs the `close` of all that are loaded; FUNCTIONS_MOST of them. */
 void worker_close_tasks(struct worker *worker, struct pool_task **tasks);
+/* The payload of an item that it has leased as a result, waiting for room. */
+int worker_stage_pass(struct worker *worker, const struct item *item,
+                      uint64_t path);
+/* --- pool_worker.c; of the item in hand --- */
+
+/* What was asked for with this call, or else for all. */
+struct call_terms worker_terms(const struct worker *worker,
+                               const struct item *item);
+/* Its function, in whose scope it is to run. */
+int worker_find(struct worker *worker, const struct item *item,
+                weir_function **function_out);
+/* Attempts, until one is the last. What worker_verdict says of that;
+ * WEIR_TRANSIENT becomes a failure. */
+int worker_attempts(struct worker *worker, struct item *item,
+                    weir_function *function, const struct call_terms *terms);
+/* Its last attempt ended a worker: the code, with its sentence in
+ * worker->text. */
+int worker_lost(struct worker *worker, const struct item *item);
+/* The path of a result that says how long its function takes. */
+uint64_t worker_path(struct worker *worker, const struct item *item,
+                     enum reply_kind kind);
+/* Each stages an answer, waiting for room, and settles the item; true by the
+ * commit. */
+int worker_done(struct worker *worker, struct item *item); /* it is staged */
+int worker_reply_result(struct worker *worker, struct item *item);
+int worker_reply_failure(struct worker *worker, struct item *item, int code,
+                         const char *text);
+/* In pool_packed.c: all calls of a pack, and its commit. */
+int worker_serve_pack(struct worker *worker, struct item *item);
 /* How many the pool has now. */
 unsigned worker_count(const struct worker *worker);
 /* The call in hand has no result yet. */

@@ -46,7 +46,7 @@ enum slot_state {
     SLOT_READY = 2,
     SLOT_LEASED = 3,
     SLOT_DONE = 4,
-    SLOT_HELD = 5, /* committed; its turn to be published has not come */
+    SLOT_HELD = 5,  /* committed; its turn to be published has not come */
     SLOT_SPENT = 6, /* done by a commit before; to be freed */
 };
 

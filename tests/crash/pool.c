@@ -81,9 +81,62 @@ static void expect_empty(const weir_pool *pool)
     ck_assert_uint_eq(chunks, 0);
 }
 
+static uint32_t count_wrong(const char *what, weir_result **results,
+                            uint32_t calls)
+{
+    weir_error err = { 0 };
+    uint32_t wrong = 0;
+
+    for (uint32_t i = 0; i < calls; i++) {
+        if (!is_right(results[i], i, &err) && wrong++ == 0)
+            printf("# %s: call %u: %s\n", what, i, err.text);
+        weir_result_free(&results[i]);
+    }
+    return wrong;
+}
+
+static uint32_t call_each(weir_pool *pool, const char *fault, uint32_t calls)
+{
+    weir_result **results = calloc(calls, sizeof *results);
+    weir_error err = { 0 };
+    uint32_t wrong;
+
+    for (uint32_t i = 0; i < calls; i++)
+        if (weir_pool_apply_async(pool, grow, &i, sizeof i, BOUND_NS,
+                                  &results[i], &err) != 0)
+            ck_abort_msg("%s: call %u: %s", fault, i, err.text);
+    wrong = count_wrong(fault, results, calls);
+    free(results);
+    return wrong;
+}
+
+/* In packs, as soon as it is known how long they take. */
+static uint32_t call_all(weir_pool *pool, const char *fault, uint32_t calls)
+{
+    weir_result **results = calloc(calls, sizeof *results);
+    weir_bytes *inputs = calloc(calls, sizeof *inputs);
+    uint32_t *numbers = calloc(calls, sizeof *numbers), wrong;
+    weir_error err = { 0 };
+
+    for (uint32_t i = 0; i < calls; i++) {
+        numbers[i] = i;
+        inputs[i] = (weir_bytes){ &numbers[i], sizeof numbers[i] };
+    }
+    if (weir_pool_map(pool, grow, inputs, calls, 0, BOUND_NS, results, &err) !=
+        0)
+        ck_abort_msg("%s: map: %s", fault, err.text);
+    wrong = count_wrong(fault, results, calls);
+    free(results);
+    free(inputs);
+    free(numbers);
+    return wrong;
+}
+
+enum serve_first { EACH_FIRST, ALL_FIRST };
+
 /* All calls of one pool; @fault is for its workers. */
 static void serve(const char *fault, uint32_t calls, uint32_t window,
-                  uint32_t recycle)
+                  uint32_t recycle, enum serve_first first)
 {
     static weir_function *const functions[] = { grow };
     weir_pool_options options = { .size = sizeof options,
@@ -94,11 +147,9 @@ static void serve(const char *fault, uint32_t calls, uint32_t window,
                                   .window = window,
                                   .recycle = recycle,
                                   .bytes = 64 << 10 };
-    weir_result **results = calloc(calls, sizeof *results);
     weir_context *context = NULL;
     weir_pool *pool = NULL;
     weir_error err = { 0 };
-    uint32_t wrong = 0;
 
     if (fault != NULL)
         ck_assert_int_eq(setenv("WEIR_FAULT", fault, 1), 0);
@@ -106,22 +157,16 @@ static void serve(const char *fault, uint32_t calls, uint32_t window,
     ck_assert_msg(weir_pool_new(context, &options, &pool, &err) == 0, "%s",
                   err.text);
     unsetenv("WEIR_FAULT");
-    for (uint32_t i = 0; i < calls; i++)
-        if (weir_pool_apply_async(pool, grow, &i, sizeof i, BOUND_NS,
-                                  &results[i], &err) != 0)
-            ck_abort_msg("%s: call %u: %s", fault, i, err.text);
-    for (uint32_t i = 0; i < calls; i++) {
-        if (!is_right(results[i], i, &err) && wrong++ == 0)
-            printf("# %s: call %u: %s\n", fault, i, err.text);
-        weir_result_free(&results[i]);
-    }
-    ck_assert_uint_eq(wrong, 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_uint_eq((first == ALL_FIRST) == (i == 0)
+                              ? call_all(pool, fault, calls)
+                              : call_each(pool, fault, calls),
+                          0);
     ck_assert_int_eq(weir_pool_close(pool), 0);
     ck_assert_int_eq(weir_pool_join(pool, BOUND_NS), 0);
     expect_empty(pool);
     ck_assert_int_eq(weir_pool_free(&pool), 0);
     weir_context_close(&context);
-    free(results);
 }
 
 /* All points that workers pass. Some only by who comes first: again, until all
@@ -133,8 +178,8 @@ static void learn_points(struct points *points)
 
     do {
         points_trace();
-        serve(NULL, 500, 4, 20);
-        serve(NULL, 500, 1024, 0);
+        serve(NULL, 500, 4, 20, EACH_FIRST);
+        serve(NULL, 500, 1024, 0, ALL_FIRST);
         points_read(points);
     } while (++rounds < 20 && points_lack(points, "tests/crash/pool.c", name));
 }
@@ -144,6 +189,14 @@ static bool is_once(const char *point)
 {
     return strcmp(point, "pool.worker.closed") == 0 ||
            strncmp(point, "pool.seat.", 10) == 0;
+}
+
+/* Passed once for each pack. */
+#define REPLIED "pool.pack.replied"
+
+static bool is_of_packs(const char *point)
+{
+    return strncmp(point, "pool.pack.", 10) == 0;
 }
 
 START_TEST(at_each_point)
@@ -159,9 +212,12 @@ START_TEST(at_each_point)
         if (!is_long() && i % 3 != (unsigned)_i % 3)
             continue;
         snprintf(fault, sizeof fault, "%.63s:%u:kill", points.at[i],
-                 is_once(points.at[i]) ? 1 : 60 + i % 7);
-        serve(fault, is_long() ? 5000 : 500, i % 2 ? 4 : 1024,
-              is_once(points.at[i]) ? 20 : 0);
+                 is_once(points.at[i])                ? 1
+                 : strcmp(points.at[i], REPLIED) == 0 ? 2
+                                                      : 60 + i % 7);
+        serve(fault, is_long() ? 5000 : 500,
+              i % 2 && !is_of_packs(points.at[i]) ? 4 : 1024,
+              is_once(points.at[i]) ? 20 : 0, i % 4 < 2);
     }
 }
 END_TEST
@@ -170,7 +226,8 @@ END_TEST
  * the helper needs that lock for the recovery. */
 START_TEST(stopped_with_a_lock)
 {
-    serve("lock.taken:90:stop:0,queue.hand.noted:20:kill:1", 500, 1024, 0);
+    serve("lock.taken:90:stop:0,queue.hand.noted:20:kill:1", 500, 1024, 0,
+          EACH_FIRST);
 }
 END_TEST
 

@@ -19,6 +19,7 @@ LONG_TESTS += %D%/test
 	%D%/pool_inline.c \
 	%D%/pool_map.c \
 	%D%/pool_notice.c \
+	%D%/pool_pack.c \
 	%D%/pool_seats.c \
 	%D%/pool_task.c \
 	%D%/pool_term.c \

@@ -27,6 +27,7 @@ Suite *pool_death_suite(void);
 Suite *pool_end_suite(void);
 Suite *pool_handle_suite(void);
 Suite *pool_notice_suite(void);
+Suite *pool_pack_suite(void);
 Suite *pool_seats_suite(void);
 Suite *pool_term_suite(void);
 Suite *pool_watch_suite(void);
