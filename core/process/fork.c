@@ -229,12 +229,22 @@ static bool spared(const pid_t *spare, size_t count, pid_t pid,
     return false;
 }
 
+/* All processes of the machine are looked at to find those that are ours, so it
+ * is asked first whether there is any. */
+static bool has_children(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 ||
+           errno != ECHILD;
+}
+
 size_t fork_clear_strays(const pid_t *spare, size_t count)
 {
     pid_t self = getpid();
     struct dirent *entry;
     size_t found = 0;
-    DIR *proc = opendir("/proc");
+    DIR *proc = has_children() ? opendir("/proc") : NULL;
 
     if (proc == NULL)
         return 0;
