@@ -25,6 +25,7 @@ cli_tests = \
 	%D%/run-basic.sh \
 	%D%/run-failed.sh \
 	%D%/run-halt.sh \
+	%D%/run-idle.sh \
 	%D%/run-inline.sh \
 	%D%/run-journal.sh \
 	%D%/run-key.sh \
@@ -41,7 +42,7 @@ cli_tests = \
 	%D%/run-wild.sh \
 	%D%/torture.sh
 TESTS += $(cli_tests)
-LONG_TESTS += %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
+LONG_TESTS += %D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
