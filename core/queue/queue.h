@@ -61,6 +61,7 @@ enum parting {
     PARTING_FIRST = 256, /* no exit status */
     PARTING_FDS = PARTING_FIRST,
     PARTING_JUMP,
+    PARTING_PAST,
 };
 
 /* ------------------------------------------------------------ segment ---- */
@@ -282,6 +283,7 @@ struct staged {
     uint64_t ref;
     void *data; /* where to write; NULL for a pass */
     size_t room;
+    size_t brim; /* bytes behind the room that nobody else has */
 };
 
 /* Stages one item without waiting. WEIR_EFULL (no room now, or somebody else

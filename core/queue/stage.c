@@ -285,6 +285,19 @@ static int check_stage(struct member *member, const struct queue *queue,
     return member->out_count >= MEMBER_REFS ? WEIR_ESTATE : 0;
 }
 
+/* Of a payload that is to be written: the rest of its chunk, or of its slot up
+ * to the attributes. */
+static size_t brim_of(const struct draft *draft)
+{
+    const struct slot *head = &draft->head;
+
+    if (draft->chunk_taken)
+        return store_size_for(head->size) - head->size;
+    if (draft->attrs_taken || head->attrs_chunk != 0)
+        return SLOT_INLINE - head->size;
+    return SLOT_INLINE - head->size - head->attrs_size;
+}
+
 int turn_stage(struct member *member, const struct stage_spec *spec,
                struct staged *out)
 {
@@ -321,10 +334,12 @@ int turn_stage(struct member *member, const struct stage_spec *spec,
         return code == WEIR_EBROKEN ? segment_damaged(member->segment) : code;
     }
     *out = (struct staged){ .ref = ref, .room = draft.head.size };
-    if (spec->pass == NULL)
+    if (spec->pass == NULL) {
         out->data = slot->chunk != 0
                         ? chunk_data(&member->segment->store, slot->chunk)
                         : slot->data;
+        out->brim = brim_of(&draft);
+    }
     return 0;
 }
 

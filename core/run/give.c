@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/brim.h"
 #include "run/overflow.h"
 #include "run/room.h"
 
@@ -360,12 +361,24 @@ int give_kept_source(struct host *host, const void *attrs, size_t size)
 
 /* -------------------------------------------------------- reservation ---- */
 
+/* Of memory that ends just behind the room no writing past it is seen. So one
+ * that is small is not reserved there; of one that is large the copy would
+ * cost more than it is worth. */
+enum { BRIMLESS_LEAST = 1024, BRIM_PRIVATE = 16 };
+
 static int reserve_private(struct host *host, size_t room)
 {
-    size_t size = room > 0 ? (room + 63) / 64 * 64 : 64;
+    size_t size = (room + BRIM_PRIVATE + 63) / 64 * 64;
 
     host->reserved.data = room <= ITEM_MOST ? aligned_alloc(64, size) : NULL;
+    host->reserved.brim = size - room;
     return host->reserved.data != NULL ? 0 : WEIR_ENOMEM;
+}
+
+/* Such sizes fill what they stand in, whatever the queue. */
+static bool is_brimless(size_t room)
+{
+    return room >= ITEM_SMALL && (room & (room - 1)) == 0;
 }
 
 static int reserve_staged(struct host *host, const struct record *record,
@@ -375,8 +388,13 @@ static int reserve_staged(struct host *host, const struct record *record,
 
     if (code < 0)
         return room_told(host, record, code);
+    if (host->reserved.slot.brim == 0 && record->size <= BRIMLESS_LEAST) {
+        turn_drop(host->member, host->reserved.slot.ref);
+        return WEIR_EFULL;
+    }
     host->reserved.staged = true;
     host->reserved.data = host->reserved.slot.data;
+    host->reserved.brim = host->reserved.slot.brim;
     return 0;
 }
 
@@ -389,7 +407,8 @@ static int reserve(struct host *host, unsigned output, size_t room)
     int code = WEIR_EFULL;
 
     if (first < places->count && host->give != GIVE_PRIVATE &&
-        host->seen >= host->skip && overflow_waits(host, places->at[first]))
+        host->seen >= host->skip && overflow_waits(host, places->at[first]) &&
+        !(is_brimless(room) && room <= BRIMLESS_LEAST))
         code = reserve_staged(host, &record, places->at[first]);
     if (code == WEIR_EFULL || code == WEIR_ESTATE)
         code = reserve_private(host, room);
@@ -408,14 +427,27 @@ int give_reserve(struct host *host, unsigned output, size_t room,
     host->reserved.open = true;
     host->reserved.output = output;
     host->reserved.room = room;
+    brim_fill(host->reserved.data, room, host->reserved.brim);
     *data_out = host->reserved.data;
     return 0;
+}
+
+/* Before anything of it counts. Private memory is this worker's own, which is
+ * replaced, whatever was written to. */
+static void look_at_brim(const struct host *host)
+{
+    enum brim brim = brim_look(host->reserved.data, host->reserved.room,
+                               host->reserved.brim);
+
+    if (brim != BRIM_WHOLE)
+        guard_past(host, brim == BRIM_BEYOND && host->reserved.staged);
 }
 
 void give_close_reserved(struct host *host)
 {
     if (!host->reserved.open)
         return;
+    look_at_brim(host);
     if (host->reserved.staged)
         turn_drop(host->member, host->reserved.slot.ref);
     else
@@ -455,6 +487,7 @@ int give_submit(struct host *host, size_t size)
         return WEIR_ESTATE;
     if (size > host->reserved.room)
         return WEIR_EINVAL;
+    look_at_brim(host);
     record = record_of(host, (int)host->reserved.output, size);
     host->reserved.open = host->reserved.staged = false;
     if (staged)

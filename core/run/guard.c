@@ -55,6 +55,21 @@ int guard_saved(const struct host *host, unsigned which)
     return host->saved_fds[which];
 }
 
+/* What it has written to may be any item's, or what tells where items are:
+ * nobody is to go on with that. */
+_Noreturn void guard_past(const struct host *host, bool beyond)
+{
+    if (!beyond)
+        part(host, PARTING_PAST);
+    if (fd_is(host->news, &host->news_is))
+        news_say(host->news, host->post->member, NEWS_FATAL, WEIR_EBROKEN,
+                 "its task wrote past the end of an output of %zu bytes, "
+                 "perhaps into items of others: shared memory is damaged",
+                 host->reserved.room);
+    segment_set_broken(host->segment);
+    _exit(EXIT_FAILURE);
+}
+
 /* A line for people can be missed; what the supervisor must hear cannot. */
 void host_vsay(const struct host *host, enum news_kind kind, int code,
                const char *format, va_list args)

@@ -133,7 +133,7 @@ struct host {
     struct {
         bool open;
         unsigned output;
-        size_t room;
+        size_t room, brim; /* brim.h */
         void *data;
         bool staged;
         struct staged slot;
@@ -227,6 +227,9 @@ void guard_leave(struct host *host);
 void guard_step(const struct host *host);
 /* The descriptor, where it is still weir's; else this does not return. */
 int guard_saved(const struct host *host, unsigned which);
+/* The task has written past an output; @beyond: perhaps into what others have.
+ * Does not return. */
+_Noreturn void guard_past(const struct host *host, bool beyond);
 /* What the supervisor is to hear of this worker. */
 void host_say(const struct host *host, enum news_kind kind, int code,
               const char *format, ...) WEIR_PRINTF(4, 5);

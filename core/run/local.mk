@@ -3,6 +3,7 @@
 libweir_internal_la_SOURCES += \
 	%D%/backoff.c %D%/backoff.h \
 	%D%/books.c \
+	%D%/brim.c %D%/brim.h \
 	%D%/death.c %D%/death.h \
 	%D%/deaths.c \
 	%D%/ends.c \

@@ -14,8 +14,14 @@
 
 const char *parting_words(int code)
 {
-    return code == PARTING_FDS ? "closed descriptors that were weir's"
-                               : "jumped out of its call";
+    switch (code) {
+    case PARTING_FDS:
+        return "closed descriptors that were weir's";
+    case PARTING_PAST:
+        return "wrote past the end of an output";
+    default:
+        return "jumped out of its call";
+    }
 }
 
 char *death_words(char *out, size_t room, const struct death *death)

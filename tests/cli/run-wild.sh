@@ -54,6 +54,9 @@ item null - 1 a,b,c, killed by SIG[A-Z]* \(2 attempts
 item unmap - 1 a,b,c, killed by SIGSEGV \(2 attempts
 item input s 1 a,b,c, killed by SIGSEGV \(2 attempts
 item past-input s 1 a,b,c, killed by SIGSEGV \(2 attempts
+item past-1 s 1 a,b,c, task wrote past the end of an output \(2 attempts
+item past-8 - 1 a,b,c, task wrote past the end of an output \(2 attempts
+item past-exact s 1 a,b,c, task wrote past the end of an output \(2 attempts
 item alarm - 1 a,b,c, killed by SIGALRM, which weir did not send \(2
 item leak - 1 a,b,c, more than the memory limit of the stage \(2 attempts
 item reserve - 1 a,b,c, not possible in this state \(1 attempt

@@ -3,6 +3,7 @@
 check_PROGRAMS += %D%/test
 TESTS += %D%/test
 %C%_test_SOURCES = \
+	%D%/brim.c \
 	%D%/failed_store.c \
 	%D%/failure.c \
 	%D%/give.c \

@@ -13,7 +13,8 @@ int main(void)
         torture_suite,     plan_suite,         turns_suite,
         give_suite,        settle_suite,       source_suite,
         overflow_suite,    inline_ends_suite,  inline_item_suite,
-        inline_task_suite, guard_suite,        NULL,
+        inline_task_suite, guard_suite,        brim_suite,
+        NULL,
     };
 
     return suites_main(suites);

@@ -5,6 +5,7 @@
 
 #include "lib/suites.h"
 
+Suite *brim_suite(void);
 Suite *failed_store_suite(void);
 Suite *failure_suite(void);
 Suite *give_suite(void);
