@@ -3,11 +3,13 @@
 check_PROGRAMS += %D%/test
 TESTS += %D%/test
 %C%_test_SOURCES = \
+	%D%/backoff.c \
 	%D%/brim.c \
 	%D%/failed_store.c \
 	%D%/failure.c \
 	%D%/give.c \
 	%D%/guard.c \
+	%D%/halt.c \
 	%D%/inline_ends.c \
 	%D%/inline_item.c \
 	%D%/inline_task.c \

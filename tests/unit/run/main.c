@@ -14,7 +14,7 @@ int main(void)
         give_suite,        settle_suite,       source_suite,
         overflow_suite,    inline_ends_suite,  inline_item_suite,
         inline_task_suite, guard_suite,        brim_suite,
-        NULL,
+        backoff_suite,     halt_suite,         NULL,
     };
 
     return suites_main(suites);

@@ -5,11 +5,13 @@
 
 #include "lib/suites.h"
 
+Suite *backoff_suite(void);
 Suite *brim_suite(void);
 Suite *failed_store_suite(void);
 Suite *failure_suite(void);
 Suite *give_suite(void);
 Suite *guard_suite(void);
+Suite *halt_suite(void);
 Suite *inline_ends_suite(void);
 Suite *inline_item_suite(void);
 Suite *inline_task_suite(void);
