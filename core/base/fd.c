@@ -32,6 +32,15 @@ void fd_close(int *fd)
     errno = saved;
 }
 
+int dir_next(DIR *dir, const struct dirent **entry_out)
+{
+    errno = 0;
+    *entry_out = readdir(dir);
+    if (*entry_out != NULL)
+        return 1;
+    return -errno;
+}
+
 /* After a failed call: 0 when it is to be done again, else the code. */
 static int again(int fd, short events)
 {

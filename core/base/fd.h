@@ -4,6 +4,7 @@
 #ifndef BASE_FD_H
 #define BASE_FD_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,10 @@ int fd_write_all(int fd, const void *data, size_t size);
 int fd_pwrite_all(int fd, const void *data, size_t size, int64_t offset);
 /* The whole file into @buf, at most @most bytes (-EFBIG beyond). */
 int fd_slurp(int fd, struct buf *buf, size_t most);
+
+/* The next entry of a folder: 1; 0: there are no more; or a negated errno, and
+ * then what was seen so far is not all of it. */
+int dir_next(DIR *dir, const struct dirent **entry_out);
 
 /* dup2, again when the system says that it could not just now. */
 int fd_put_at(int fd, int number);

@@ -51,7 +51,7 @@ static bool lock_run(struct keeping_run *keeping, const char *folder)
 
     if (asprintf(&files, "%s" JOURNAL_FILES, folder) < 0)
         code = error_sys(&err, WEIR_ENOMEM, "cannot lock '%s'", folder);
-    else if (access(files, F_OK) == 0)
+    else if (access(files, F_OK) == 0 || errno != ENOENT)
         code = folder_find(NULL, folder, &keeping->run, &err);
     if (code == 0 && keeping->run.path != NULL)
         code = folder_lock(&keeping->run, &err);
@@ -113,7 +113,7 @@ enum status kept_begin(const struct kept_args *args, bool journal,
     if (!set_file(out, args->folder) || !kept_lock(out))
         return STATUS_BROKEN;
     /* Ids are the same in every run over the same input. */
-    if (access(out->file, F_OK) == 0) {
+    if (access(out->file, F_OK) == 0 || errno != ENOENT) {
         complain("'%s' has the failed items of another run: remove them, or "
                  "choose another folder",
                  args->folder);

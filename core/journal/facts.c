@@ -112,10 +112,12 @@ static int add_below(struct inputs *inputs, const char *path)
     int code = 0;
 
     if (walk == NULL)
-        return errno == ENOMEM ? WEIR_ENOMEM : 0;
+        return -errno;
     while (code == 0 && (entry = fts_read(walk)) != NULL)
         if (entry->fts_info == FTS_F)
             code = add_input(inputs, entry->fts_path, entry->fts_statp);
+    if (code == 0 && errno != 0) /* not all of it was seen */
+        code = -errno;
     fts_close(walk);
     return code;
 }
@@ -134,13 +136,16 @@ static int add_path(struct inputs *inputs, const char *path)
 static int add_matches(struct inputs *inputs, const char *text)
 {
     glob_t found = { 0 };
-    int code = 0;
+    int code = 0, result;
 
     if (access(text, F_OK) == 0)
         return add_path(inputs, text);
     if (strpbrk(text, "*?[{") == NULL)
         return 0;
-    if (glob(text, GLOB_BRACE, NULL, &found) == 0)
+    result = glob(text, GLOB_BRACE, NULL, &found);
+    if (result == GLOB_NOSPACE)
+        code = WEIR_ENOMEM;
+    if (result == 0)
         for (size_t i = 0; i < found.gl_pathc && code == 0; i++)
             code = add_path(inputs, found.gl_pathv[i]);
     globfree(&found);

@@ -288,8 +288,11 @@ static int add_listed(DIR *dir, const char *name, struct run_names *out)
     struct stat st;
 
     snprintf(file, sizeof file, "%s/%s", name, JOURNAL_HOLDER);
-    if (name[0] == '.' || fstatat(dirfd(dir), file, &st, 0) < 0)
+    if (name[0] == '.')
         return 0;
+    if (fstatat(dirfd(dir), file, &st, 0) < 0) /* it is no run */
+        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0
+                                                                      : -errno;
     run = VEC_ADD(&out->list);
     if (run == NULL)
         return WEIR_ENOMEM;
@@ -301,7 +304,7 @@ static int add_listed(DIR *dir, const char *name, struct run_names *out)
 int folder_list(const char *base, struct run_names *out, weir_error *err)
 {
     DIR *dir = opendir(base);
-    struct dirent *entry;
+    const struct dirent *entry;
     int code = 0;
 
     *out = (struct run_names){ 0 };
@@ -309,12 +312,12 @@ int folder_list(const char *base, struct run_names *out, weir_error *err)
         return errno == ENOENT
                    ? 0
                    : error_sys(err, -errno, "cannot read '%s'", base);
-    while (code == 0 && (entry = readdir(dir)) != NULL)
+    while (code == 0 && (code = dir_next(dir, &entry)) == 1)
         code = add_listed(dir, entry->d_name, out);
     closedir(dir);
     if (code < 0) {
         run_names_done(out);
-        return error_set(err, code, "no memory");
+        return error_sys(err, code, "cannot read '%s'", base);
     }
     if (out->list.count > 0)
         qsort(out->list.at, out->list.count, sizeof *out->list.at, last_first);

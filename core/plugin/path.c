@@ -288,12 +288,11 @@ static int add_entries(struct plugin_names *names, const char *folder,
     if (!scan)
         return WEIR_ENOMEM;
     dir = opendir(scan);
-    if (!dir && !is_nothing(errno))
-        return -errno;
-    while (dir && code == 0 && (entry = readdir(dir)))
+    if (!dir)
+        return is_nothing(errno) ? 0 : -errno;
+    while (code == 0 && (code = dir_next(dir, &entry)) == 1)
         code = add_entry(names, folder, entry->d_name);
-    if (dir)
-        closedir(dir);
+    closedir(dir);
     return code;
 }
 

@@ -192,9 +192,16 @@ int place_each(int folder, int (*each)(const char *name, void *arg), void *arg,
         fd_close(&fd);
         return code;
     }
-    while (code == 0 && (entry = readdir(entries)) != NULL)
-        if (place_check_name(entry->d_name, NULL) == 0)
-            code = each(entry->d_name, arg);
+    while (code == 0) {
+        code = dir_next(entries, &entry);
+        if (code < 0)
+            error_sys(err, code, "cannot list the queues");
+        if (code != 1)
+            break;
+        code = place_check_name(entry->d_name, NULL) == 0
+                   ? each(entry->d_name, arg)
+                   : 0;
+    }
     closedir(entries);
     return code;
 }

@@ -28,6 +28,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
+#include <ftw.h>
+#include <glob.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -266,10 +270,44 @@ void *realloc(void *old, size_t size)
 }
 #endif
 
+void *__real_aligned_alloc(size_t alignment, size_t size);
+int __real_posix_memalign(void **out, size_t alignment, size_t size);
+void *__real_reallocarray(void *old, size_t count, size_t size);
+int __real_pthread_atfork(void (*before)(void), void (*after)(void),
+                          void (*child)(void));
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return FAILS_MEMORY("aligned_alloc")
+               ? NULL
+               : __real_aligned_alloc(alignment, size);
+}
+
+int __wrap_posix_memalign(void **out, size_t alignment, size_t size)
+{
+    return FAILS_MEMORY("posix_memalign")
+               ? ENOMEM
+               : __real_posix_memalign(out, alignment, size);
+}
+
+int __wrap_pthread_atfork(void (*before)(void), void (*after)(void),
+                          void (*child)(void))
+{
+    return FAILS_MEMORY("pthread_atfork")
+               ? ENOMEM
+               : __real_pthread_atfork(before, after, child);
+}
+
 #define FAILS_TEXT(name) (!OWN_ALLOCATOR && FAILS_MEMORY(name))
 char *__real_strdup(const char *text);
 char *__real_strndup(const char *text, size_t size);
 int __real_vasprintf(char **out, const char *format, va_list args);
+
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+    return FAILS_TEXT("reallocarray") ? NULL
+                                      : __real_reallocarray(old, count, size);
+}
 
 char *__wrap_strdup(const char *text)
 {
@@ -323,6 +361,14 @@ CALL(int, rename, -1, (ENOSPC, EACCES, 0), (const char *p, const char *q),
      (p, q))
 CALL(int, unlinkat, -1, (EACCES, EBUSY, 0), (int d, const char *p, int f),
      (d, p, f))
+CALL(int, unlink, -1, (EACCES, EBUSY, 0), (const char *p), (p))
+CALL(int, rmdir, -1, (EBUSY, EACCES, 0), (const char *p), (p))
+CALL(int, remove, -1, (EBUSY, EACCES, 0), (const char *p), (p))
+CALL(int, access, -1, (EACCES, ENOMEM, 0), (const char *p, int m), (p, m))
+CALL(char *, mkdtemp, NULL, (EACCES, ENOSPC, 0), (char *p), (p))
+CALL(int, truncate, -1, (EIO, EACCES, EINTR), (const char *p, off_t s), (p, s))
+CALL(int, fsync, -1, (EIO, ENOSPC, EINTR), (int fd), (fd))
+CALL(int, fdatasync, -1, (EIO, ENOSPC, EINTR), (int fd), (fd))
 CALL(int, fchmod, -1, (EPERM, EIO, 0), (int fd, mode_t m), (fd, m))
 CALL(int, flock, -1, (ENOLCK, 0, EINTR), (int fd, int how), (fd, how))
 CALL(off_t, lseek, -1, (ESPIPE, EOVERFLOW, 0), (int fd, off_t to, int w),
@@ -348,6 +394,16 @@ CALL(ssize_t, readlink, -1, (EACCES, ENOMEM, 0),
      (const char *p, char *out, size_t s), (p, out, s))
 CALL(DIR *, opendir, NULL, (EMFILE, EACCES, 0), (const char *p), (p))
 CALL(DIR *, fdopendir, NULL, (ENOMEM, EMFILE, 0), (int fd), (fd))
+CALL(struct dirent *, readdir, NULL, (EIO, ENOMEM, 0), (DIR * d), (d))
+CALL(FTS *, fts_open, NULL, (ENOMEM, EMFILE, 0),
+     (char *const *p, int f, int (*c)(const FTSENT **, const FTSENT **)),
+     (p, f, c))
+CALL(FTSENT *, fts_read, NULL, (ENOMEM, EIO, 0), (FTS * f), (f))
+CALL(int, glob, GLOB_NOSPACE, (ENOMEM, 0, 0),
+     (const char *p, int f, int (*e)(const char *, int), glob_t *g),
+     (p, f, e, g))
+CALL(int, nftw, -1, (ENOMEM, EMFILE, 0),
+     (const char *p, __nftw_func_t f, int n, int fl), (p, f, n, fl))
 CALL(FILE *, fopen, NULL, (EMFILE, EACCES, EINTR),
      (const char *p, const char *m), (p, m))
 CALL(int, chdir, -1, (EACCES, ENOMEM, 0), (const char *p), (p))
@@ -360,6 +416,7 @@ CALL(int, fflush, EOF, (ENOSPC, EIO, EINTR), (FILE * file), (file))
 
 /* descriptors */
 CALL(int, dup2, -1, (EBUSY, EBUSY, EINTR), (int a, int b), (a, b))
+CALL(int, pipe, -1, (EMFILE, ENFILE, 0), (int *fds), (fds))
 CALL(int, pipe2, -1, (EMFILE, ENFILE, 0), (int *fds, int f), (fds, f))
 CALL(int, socket, -1, (EMFILE, ENOBUFS, 0), (int d, int t, int p), (d, t, p))
 CALL(int, socketpair, -1, (EMFILE, ENOMEM, 0), (int d, int t, int p, int *fds),
@@ -384,6 +441,8 @@ CALL(int, ppoll, -1, (ENOMEM, 0, EINTR),
      (struct pollfd * p, nfds_t n, const struct timespec *t, const sigset_t *s),
      (p, n, t, s))
 CALL(int, epoll_create1, -1, (EMFILE, ENOMEM, 0), (int f), (f))
+CALL(int, epoll_wait, -1, (0, 0, EINTR),
+     (int e, struct epoll_event *v, int n, int ms), (e, v, n, ms))
 CALL(int, epoll_ctl, -1, (ENOMEM, ENOSPC, 0),
      (int e, int op, int fd, struct epoll_event *v), (e, op, fd, v))
 CALL(int, eventfd, -1, (EMFILE, ENOMEM, 0), (unsigned v, int f), (v, f))
@@ -412,6 +471,18 @@ CALL(int, getrlimit, -1, (EINVAL, 0, 0),
      (__rlimit_resource_t r, struct rlimit *l), (r, l))
 CALL(int, setrlimit, -1, (EPERM, 0, 0),
      (__rlimit_resource_t r, const struct rlimit *l), (r, l))
+CALL(int, setpgid, -1, (EPERM, EACCES, 0), (pid_t pid, pid_t g), (pid, g))
+CALL(pid_t, setsid, -1, (EPERM, 0, 0), (void), ())
+CALL(int, setpriority, -1, (EACCES, EPERM, 0),
+     (__priority_which_t w, id_t who, int n), (w, who, n))
+CALL(int, sched_setaffinity, -1, (EINVAL, EPERM, 0),
+     (pid_t pid, size_t s, const cpu_set_t *set), (pid, s, set))
+CALL(int, posix_spawn, EAGAIN, (EAGAIN, 0, 0),
+     (pid_t * pid, const char *p, const posix_spawn_file_actions_t *f,
+      const posix_spawnattr_t *t, char *const a[], char *const e[]),
+     (pid, p, f, t, a, e))
+CALL(locale_t, newlocale, (locale_t)0, (ENOMEM, 0, 0),
+     (int m, const char *n, locale_t b), (m, n, b))
 CALL(int, sched_getaffinity, -1, (EINVAL, 0, 0),
      (pid_t pid, size_t s, cpu_set_t *set), (pid, s, set))
 CALL(ssize_t, getrandom, -1, (ENOSYS, 0, EINTR),
@@ -451,6 +522,47 @@ int __wrap_close(int fd)
         return result;
     errno = error;
     return -1;
+}
+
+int __real_fclose(FILE *file);
+int __wrap_fclose(FILE *file)
+{
+    static const int list[] = { ENOSPC, EIO, 0 };
+    bool bad = fails("fclose", list, __builtin_return_address(0));
+    int error = errno, result = __real_fclose(file);
+
+    if (!bad)
+        return result;
+    errno = error;
+    return EOF;
+}
+
+/* As the system fails below it: the stream has its mark of an error. */
+static bool fails_to_read(const char *name, FILE *file, const void *caller)
+{
+    static const int list[] = { EIO, ENOMEM, EINTR };
+    const int io_error_seen = 0x20; /* as in glibc's own <libio.h>: ABI */
+
+    if (!fails(name, list, caller))
+        return false;
+    file->_flags |= io_error_seen;
+    return true;
+}
+
+char *__real_fgets(char *out, int room, FILE *file);
+char *__wrap_fgets(char *out, int room, FILE *file)
+{
+    if (fails_to_read("fgets", file, __builtin_return_address(0)))
+        return NULL;
+    return __real_fgets(out, room, file);
+}
+
+ssize_t __real_getdelim(char **line, size_t *room, int end, FILE *file);
+ssize_t __wrap_getdelim(char **line, size_t *room, int end, FILE *file)
+{
+    if (fails_to_read("getdelim", file, __builtin_return_address(0)))
+        return -1;
+    return __real_getdelim(line, room, end, file);
 }
 
 /* With more parameters than there are given. */

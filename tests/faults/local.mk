@@ -8,7 +8,7 @@ check_PROGRAMS += %D%/weir
 %C%_weir_LDADD = libweir-internal.la $(PRELOAD)
 %C%_weir_LDFLAGS = $(AM_LDFLAGS) -dlpreopen force \
 	-Wl,@$(abs_srcdir)/%D%/wraps.list
-EXTRA_DIST += %D%/wraps.list
+EXTRA_DIST += %D%/wraps.list %D%/not-wrapped.list
 EXTRA_%C%_weir_DEPENDENCIES = %D%/wraps.list
 
 check_PROGRAMS += %D%/each
@@ -17,3 +17,6 @@ LONG_TESTS += %D%/each
 %C%_each_SOURCES = %D%/each.c %D%/fail.h
 %C%_each_CPPFLAGS = $(UNIT_CPPFLAGS) \
 	-DTEST_BUILDDIR='"$(abs_builddir)"'
+
+TESTS += %D%/wraps.sh
+EXTRA_DIST += %D%/wraps.sh
