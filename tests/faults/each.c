@@ -4,7 +4,8 @@
  * turn: in the runner, in its nursery, in its workers (fail.c). Whatever it
  * was, the command ends, by itself and in time; it ends with its usual status
  * and the right output, or says in words what failed; and nothing of it is
- * left: no process, no file.
+ * left: no process, no file. What it went on with, a journal or items that had
+ * failed, is still good for the same command without a fault.
  *
  *     each                       a sample; WEIR_LONG=1: all of it
  *     each ROW [KIND DEPTH N]    one row; one run of it, with what it says
@@ -12,10 +13,12 @@
  * Where a process is one of many that are made anew, which call is the n-th is
  * luck; so all of them are reached by and by, not in each run.
  */
-#define _GNU_SOURCE
+#include "config.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,6 +38,7 @@
 
 #define FAULTY TEST_BUILDDIR "/tests/faults/weir"
 #define SOUND TEST_BUILDDIR "/core/cli/weir"
+#define MORTAL TEST_BUILDDIR "/tests/crash/weir"
 
 enum { WORDS = 8, TEXT = 1 << 16, LIMIT_S = 15, SAMPLE = 2, SLOW_MS = 1500 };
 
@@ -50,6 +54,16 @@ static const struct row {
     const char *after[WORDS];  /* and after it, when it ended well: its output
                                 * is the result */
     int depths;                /* that there are processes at */
+    int status;                /* that it ends with; when it varies, or 0 */
+    const char *fault;         /* WEIR_FAULT of the command that runs first */
+    int before_status;         /* and the status that it ends with */
+    const char *between;       /* a file that is made after it */
+    const char *again[WORDS];  /* when it failed: a sound command that then
+                                * ends as it should have */
+    bool keeps;                /* the command that runs first does it once */
+    bool varies;               /* the output: it has times and chance in it */
+    bool stores;               /* needs SQLite */
+    bool heavy;                /* a short test has few runs of it */
 } rows[] = {
     { .name = "help", .words = { "help", "run" }, .depths = 1 },
     { .name = "version", .words = { "--version" }, .depths = 1 },
@@ -95,6 +109,63 @@ static const struct row {
       .before = { "put", "--create", "q", "lines" },
       .after = { "queues" },
       .depths = 1 },
+    { .name = "runs",
+      .words = { "runs", "--journal=runs" },
+      .before = { "run", "--quiet", "--journal=runs", "files.yaml" },
+      .keeps = true,
+      .stores = true,
+      .depths = 1 },
+    { .name = "show",
+      .words = { "show", "--journal=runs", "last" },
+      .before = { "run", "--quiet", "--journal=runs", "files.yaml" },
+      .keeps = true,
+      .stores = true,
+      .depths = 1 },
+    { .name = "failed",
+      .words = { "failed", "--list", "kept" },
+      .before = { "run", "--quiet", "--keep-failed=kept", "fails.yaml" },
+      .before_status = 1,
+      .keeps = true,
+      .stores = true,
+      .depths = 1 },
+    { .name = "journal",
+      .words = { "run", "--quiet", "--journal=runs", "files.yaml" },
+      .result = "result",
+      .stores = true,
+      .heavy = true,
+      .depths = 3 },
+    { .name = "keep",
+      .status = 1,
+      .words = { "run", "--quiet", "--keep-failed=kept", "fails.yaml" },
+      .stores = true,
+      .heavy = true,
+      .depths = 3 },
+    { .name = "resume",
+      .words = { "resume", "--quiet", "--journal=runs", "last" },
+      .result = "result",
+      .before = { "run", "--quiet", "--journal=runs", "files.yaml" },
+      .fault = "journal.begun:1:kill",
+      .before_status = 3,
+      .again = { "resume", "--quiet", "--journal=runs", "last" },
+      .stores = true,
+      .heavy = true,
+      .depths = 3 },
+    { .name = "replay",
+      .words = { "replay", "--quiet", "kept" },
+      .before = { "run", "--quiet", "--keep-failed=kept", "fails.yaml" },
+      .before_status = 1,
+      .between = "two",
+      .again = { "replay", "--quiet", "kept" },
+      .stores = true,
+      .heavy = true,
+      .depths = 3 },
+    /* So short that mostly nobody is killed: it says so, with status 3. */
+    { .name = "torture",
+      .status = 3,
+      .words = { "torture", "--rounds=1", "--seed=1", "small.yaml" },
+      .varies = true,
+      .heavy = true,
+      .depths = 4 },
 };
 
 static const char *const files[][2] = {
@@ -114,6 +185,12 @@ static const char *const files[][2] = {
       " with: { paths: [lines] } }\n"
       "  - { name: keep, task: file.append, from: all, dispatch: sync,"
       " with: { path: result } }\n" },
+    { "fails.yaml", "weir: 1\njob: fails\nqueues: { all: {} }\nstages:\n"
+                    "  - { name: list, task: file.lines, workers: 1, to: all,"
+                    " with: { paths: [names] } }\n"
+                    "  - { name: read, task: file.read, from: all, to: stdout,"
+                    " retries: 0, dispatch: sync }\n" },
+    { "names", "lines\ntwo\n" },
 };
 
 static const char *const kinds[] = { "memory", "memory:rest", "error",
@@ -139,6 +216,8 @@ struct outcome {
     int64_t ms;
     struct text out, err, result;
     unsigned left; /* processes */
+    bool is_again; /* it was done again, without a fault, with this status: */
+    int again;
 };
 
 static void give_up(const char *what)
@@ -257,6 +336,18 @@ static unsigned clear_up(void)
     }
 }
 
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void empty_folder(const char *path)
 {
     DIR *folder = opendir(path);
@@ -273,8 +364,8 @@ static void empty_folder(const char *path)
  * one: those of the test itself, and no others. */
 static const char *stray_file(const struct row *row)
 {
-    static const char *const known[] = { "out", "err", "board",
-                                         "tmp", "log", NULL };
+    static const char *const known[] = { "out",  "err",  "board", "tmp",
+                                         "runs", "kept", "log",   NULL };
     static char found[300];
     struct dirent *entry;
     DIR *folder = opendir(".");
@@ -283,7 +374,10 @@ static const char *stray_file(const struct row *row)
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
         bool is_known = entry->d_name[0] == '.' ||
                         (row->result != NULL &&
-                         strcmp(entry->d_name, row->result) == 0);
+                         strcmp(entry->d_name, row->result) == 0) ||
+                        (row->between != NULL &&
+                         strcmp(entry->d_name, row->between) == 0) ||
+                        (row->keeps && strcmp(entry->d_name, "result") == 0);
 
         for (unsigned i = 0; known[i] != NULL; i++)
             is_known |= strcmp(entry->d_name, known[i]) == 0;
@@ -307,17 +401,58 @@ static const char *stray_file(const struct row *row)
     return found[0] != '\0' ? found : NULL;
 }
 
-static void run(const struct row *row, const char *spec,
-                struct outcome *outcome)
+static struct outcome sound, got;
+
+/* What the command finds: the same each time. */
+static void prepare(const struct row *row)
 {
-    memset(board, 0, sizeof *board);
+    static const struct row *kept;
+    int status;
+
     unlink("log");
+    unsetenv("WEIR_FAIL");
+    if (row->keeps && kept == row)
+        return;
+    if (kept != NULL && kept->between != NULL)
+        unlink(kept->between);
+    kept = row;
     unlink("result");
     empty_folder(queues);
     empty_folder("tmp");
-    unsetenv("WEIR_FAIL");
-    if (row->before[0] != NULL && await(start(SOUND, row->before, NULL)) != 0)
+    remove_tree("runs");
+    remove_tree("kept");
+    if (row->before[0] == NULL)
+        return;
+    if (row->fault != NULL)
+        setenv("WEIR_FAULT", row->fault, 1);
+    status = await(
+        start(row->fault != NULL ? MORTAL : SOUND, row->before, NULL));
+    unsetenv("WEIR_FAULT");
+    clear_up();
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != row->before_status)
         give_up(row->before[0]);
+    if (row->between != NULL)
+        write_file(row->between, "2\n");
+}
+
+/* What was not done, or not said, can still be done. */
+static void run_again(const struct row *row, struct outcome *outcome)
+{
+    outcome->is_again = row->again[0] != NULL && outcome != &sound &&
+                        outcome->status != sound.status;
+    if (!outcome->is_again)
+        return;
+    outcome->again = await(start(SOUND, row->again, NULL));
+    read_file("out", &outcome->out);
+    if (row->result != NULL)
+        read_file(row->result, &outcome->result);
+}
+
+static void run(const struct row *row, const char *spec,
+                struct outcome *outcome)
+{
+    prepare(row);
+    memset(board, 0, sizeof *board);
     setenv("WEIR_FAIL", spec, 1);
     outcome->ms = -now_ms();
     outcome->status = await(start(FAULTY, row->words, row->in));
@@ -330,6 +465,7 @@ static void run(const struct row *row, const char *spec,
     outcome->result.size = 0;
     if (row->result != NULL)
         read_file(row->result, &outcome->result);
+    run_again(row, outcome);
     if (row->after[0] == NULL || outcome->status != 0)
         return;
     if (await(start(SOUND, row->after, NULL)) != 0)
@@ -340,8 +476,6 @@ static void run(const struct row *row, const char *spec,
 
 /* ------------------------------------------------------------ judgement ----
  */
-
-static struct outcome sound, got;
 
 /* The report's figures are times: only what comes to stdout counts. */
 static const char *wrong(const struct row *row)
@@ -362,10 +496,16 @@ static const char *wrong(const struct row *row)
         snprintf(what, sizeof what, "leaves '%s'", stray);
         return what;
     }
-    if (got.status == sound.status)
-        return !same_text(&got.out, &sound.out)         ? "wrong output"
-               : !same_text(&got.result, &sound.result) ? "wrong result"
-                                                        : NULL;
+    if (got.is_again && got.again != sound.status)
+        return "cannot be done again";
+    if (got.status == sound.status || got.is_again) {
+        if (!row->varies && !same_text(&got.out, &sound.out))
+            return "wrong output";
+        if (!same_text(&got.result, &sound.result))
+            return "wrong result";
+    }
+    if (got.status == sound.status || (row->varies && got.status == 0))
+        return NULL;
     if (WEXITSTATUS(got.status) < 1 || WEXITSTATUS(got.status) > 3) {
         snprintf(what, sizeof what, "ends with status %d",
                  WEXITSTATUS(got.status));
@@ -441,7 +581,8 @@ static void tell(bool good, const char *name, const char *kind, int depth,
 static void try_depth(const struct row *row, const char *kind, int depth,
                       unsigned long count, bool is_long)
 {
-    unsigned long most = is_long || count < SAMPLE ? count : SAMPLE;
+    unsigned long sample = row->heavy ? 1 : SAMPLE;
+    unsigned long most = is_long || count < sample ? count : sample;
     unsigned bad = 0;
 
     for (unsigned long i = 0; i < most && bad < 20; i++) {
@@ -455,6 +596,13 @@ static void try_depth(const struct row *row, const char *kind, int depth,
     tell(bad == 0, row->name, kind, depth, count);
 }
 
+static bool ends_as_ever(const struct row *row)
+{
+    return sound.left == 0 && WIFEXITED(sound.status) &&
+           (WEXITSTATUS(sound.status) == row->status ||
+            (row->varies && sound.status == 0));
+}
+
 static void try_row(const struct row *row, bool is_long, const char *only)
 {
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -465,12 +613,13 @@ static void try_row(const struct row *row, bool is_long, const char *only)
         if (only != NULL && strcmp(only, kind) != 0)
             continue;
         /* Some of these wait until there might be more of it again. */
-        if (!is_long && strchr(kind, ':') != NULL)
+        if (!is_long && (strchr(kind, ':') != NULL ||
+                         (row->heavy && strcmp(kind, "error") != 0)))
             continue;
         snprintf(spec, sizeof spec, "%.*s:%u:-1", (int)strcspn(kind, ":"), kind,
                  ~0U);
         run(row, spec, &sound);
-        if (sound.status != 0 || sound.left != 0) {
+        if (!ends_as_ever(row)) {
             printf("# %s does not run at all: status 0x%x\n", row->name,
                    sound.status);
             show(sound.err.at);
@@ -530,10 +679,16 @@ int main(int argc, char **argv)
 {
     const char *length = getenv("WEIR_LONG");
     bool is_long = length != NULL && strcmp(length, "1") == 0;
+    bool has_store = false;
 
+#ifdef HAVE_SQLITE
+    has_store = true;
+#endif
     set_up();
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (argc > 1 && strcmp(argv[1], rows[i].name) != 0)
+            continue;
+        if (rows[i].stores && !has_store)
             continue;
         if (argc > 4) {
             shows = true;
