@@ -18,5 +18,6 @@ LONG_TESTS += %D%/each
 %C%_each_CPPFLAGS = $(UNIT_CPPFLAGS) \
 	-DTEST_BUILDDIR='"$(abs_builddir)"'
 
-TESTS += %D%/wraps.sh
-EXTRA_DIST += %D%/wraps.sh
+TESTS += %D%/sly.sh %D%/wraps.sh
+LONG_TESTS += %D%/sly.sh
+EXTRA_DIST += %D%/sly.c %D%/sly.sh %D%/wraps.sh
