@@ -39,6 +39,7 @@ if HAVE_CHECK
 include %D%/unit/base/local.mk
 include %D%/unit/shm/local.mk
 include %D%/unit/queue/local.mk
+include %D%/unit/journal/local.mk
 include %D%/unit/process/local.mk
 include %D%/unit/pool/local.mk
 include %D%/unit/plugin/local.mk
