@@ -141,7 +141,7 @@ void worker_await_due(struct worker *worker)
 }
 
 /* What is done before it counts first: nobody waits for that. */
-static int wait_here(struct worker *worker, struct item *item, int64_t wait_ns)
+static int wait_here(struct worker *worker, int64_t wait_ns)
 {
     struct host *host = &worker->host;
     int code = host->keeps ? 0 : host_commit(host);
@@ -151,10 +151,7 @@ static int wait_here(struct worker *worker, struct item *item, int64_t wait_ns)
         return code;
     sleep_until(worker, clock_deadline(wait_ns));
     host->paused_ns += clock_now() - before;
-    if (!member_canceled(worker->member))
-        return 0;
-    turn_release(worker->member, item);
-    return WEIR_ECANCELED;
+    return member_canceled(worker->member) ? WEIR_ECANCELED : 0;
 }
 
 int worker_wait_here(struct worker *worker, struct item *item, int64_t wait_ns)
@@ -162,7 +159,7 @@ int worker_wait_here(struct worker *worker, struct item *item, int64_t wait_ns)
     int code = turn_put_off(worker->member, item, CAUSE_ERROR);
 
     if (code == 0)
-        code = wait_here(worker, item, wait_ns);
+        code = wait_here(worker, wait_ns);
     return code == 0 ? turn_take_up(worker->member, item) : code;
 }
 
@@ -170,7 +167,7 @@ int worker_wait_lost(struct worker *worker, struct item *item)
 {
     int64_t wait = worker->post.in_order ? lost_wait(worker, item) : 0;
 
-    return wait > 0 ? wait_here(worker, item, wait) : 0;
+    return wait > 0 ? wait_here(worker, wait) : 0;
 }
 
 void worker_wait(struct worker *worker, unsigned attempts)

@@ -143,13 +143,6 @@ static enum outcome try_item(struct worker *worker, struct item *item)
     return worker_judge(worker, worker_call(worker, worker->task->run));
 }
 
-static int give_item_back(struct worker *worker, struct item *item)
-{
-    host_undo(&worker->host);
-    turn_release(worker->member, item);
-    return WEIR_ECANCELED;
-}
-
 static int try_later(struct worker *worker, struct item *item, int64_t wait_ns)
 {
     int code = turn_put_off(worker->member, item, CAUSE_ERROR);
@@ -190,7 +183,8 @@ static int run_item(struct worker *worker, struct item *item)
     case OUTCOME_SKIP:
         return host_skip(host);
     case OUTCOME_CANCELED:
-        return give_item_back(worker, item);
+        host_undo(host);
+        return WEIR_ECANCELED;
     case OUTCOME_FATAL:
         return WEIR_EFAILED;
     default:
@@ -285,11 +279,12 @@ static int commit(struct worker *worker)
     return code;
 }
 
-/* The rest goes back untouched; what is done counts. */
+/* The rest goes back untouched, each to the head: so the last one first. What
+ * is done counts. */
 static int stop_batch(struct worker *worker, unsigned from, unsigned count)
 {
-    for (unsigned i = from; i < count; i++)
-        turn_release(worker->member, &worker->items[worker->held + i]);
+    for (unsigned i = count; i > from; i--)
+        turn_release(worker->member, &worker->items[worker->held + i - 1]);
     commit(worker);
     return WEIR_ECANCELED;
 }
@@ -303,7 +298,7 @@ static int run_batch(struct worker *worker, unsigned count)
             return stop_batch(worker, i, count);
         code = run_item(worker, &worker->items[worker->held + i]);
         if (code == WEIR_ECANCELED)
-            return stop_batch(worker, i + 1, count);
+            return stop_batch(worker, i, count);
         if (code == 0 && worker->host.commit_soon && !worker->host.keeps)
             code = host_commit(&worker->host);
         if (code < 0)

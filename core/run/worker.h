@@ -71,7 +71,7 @@ int worker_put_off(struct worker *worker, const struct item *item,
                    int64_t wait_ns);
 /* Where order is kept: the worker waits with the item in its lease; after an
  * attempt that failed, or before one that a death cut short. WEIR_ECANCELED:
- * the run ends, and the item has gone back. */
+ * the run ends, and the item is leased still. */
 int worker_wait_here(struct worker *worker, struct item *item, int64_t wait_ns);
 int worker_wait_lost(struct worker *worker, struct item *item);
 /* Of @count items that were leased, those that were lost before wait, too.

@@ -193,6 +193,53 @@ START_TEST(canceled_gives_back)
 }
 END_TEST
 
+/* Stopped amid a batch, between two items or in one: what is not done comes
+ * again in its order. */
+static struct rig *stopped;
+
+static int stop_at(weir_call *call)
+{
+    if (!input_is(call, "stop") && !input_is(call, "in"))
+        return 0;
+    member_cancel(stopped->segment, RIG_WORKER, true);
+    return input_is(call, "in") ? WEIR_ECANCELED : 0;
+}
+
+static const weir_task stops = { .name = "stops", .run = stop_at };
+
+START_TEST(stopped_in_order)
+{
+    static const char *const texts[2][5] = {
+        { "first", "second", "stop", "a", "b" },
+        { "first", "second", "in", "a", "b" },
+    };
+    const unsigned queue = RIG_IN, left = _i == 0 ? 2 : 3;
+    struct item items[LEASE_MOST];
+    struct rig rig;
+
+    rig_init(&rig, &stops, 8, 8);
+    stopped = &rig;
+    rig.worker.mean_ns = 1; /* so that there is a batch */
+    for (unsigned i = 0; i < 5; i++)
+        rig_put(&rig, texts[_i][i], NULL);
+    ck_assert_int_eq(rig_work(&rig), WEIR_ECANCELED);
+    ck_assert_uint_eq(rig_book(&rig)->done, 5 - left);
+    member_cancel(rig.segment, RIG_WORKER, false);
+    ck_assert_int_eq(turn_lease(rig.worker.member, &queue, 1, LEASE_MOST, 1, 0,
+                                items),
+                     (int)left);
+    for (unsigned i = 0; i < left; i++) {
+        const char *text = texts[_i][5 - left + i];
+
+        ck_assert_uint_eq(items[i].size, strlen(text));
+        ck_assert_mem_eq(items[i].data, text, strlen(text));
+        ck_assert_uint_eq(items[i].attempt, 0);
+    }
+    ck_assert_int_eq(turn_abort(rig.worker.member), 0);
+    rig_done(&rig);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- state ----
  */
 
@@ -304,6 +351,7 @@ Suite *turns_suite(void)
     tcase_add_test(c, failed_is_dropped);
     tcase_add_test(c, attempts_of_the_dead);
     tcase_add_test(c, canceled_gives_back);
+    tcase_add_loop_test(c, stopped_in_order, 0, 2);
     tcase_add_test(c, state_is_saved_with_its_inputs);
     tcase_add_test(c, no_flush_at_a_stop);
     suite_add_tcase(s, c);
