@@ -448,6 +448,8 @@ int run_plan_text(const struct job *job, struct buf *out)
 
         buf_printf(out, "  %s: %s.%s, %u worker%s", stage->name, stage->plugin,
                    stage->task, stage->workers, stage->workers == 1 ? "" : "s");
+        if (stage->key != NULL)
+            buf_printf(out, " by %s", stage->key);
         plan_places(job, stage, out);
         buf_char(out, '\n');
     }

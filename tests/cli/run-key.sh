@@ -149,6 +149,8 @@ fi
 
 run weir graph --plugin-path plugins key.yaml
 like 'the graph says by what' out '^  say .* in -> stdout  by k  failed -> left$'
+run weir run --dry-run --plugin-path plugins key.yaml
+like 'and so does a dry run' out '^  say: keyed.say, 4 workers by k -> stdout$'
 
 # What cannot have one is told where it says so.
 refused() {
