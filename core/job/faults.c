@@ -199,6 +199,45 @@ static void halt_read(struct reading *reading, const struct slots *stage,
         halt_judge(reading, stage, &keys, halt);
 }
 
+/* ------------------------------------------------------------- recycle ---- */
+
+bool job_recycles(const struct job_stage *stage)
+{
+    const struct job_recycle *recycle = &stage->recycle;
+
+    return recycle->items > 0 || recycle->age_ns > 0 || recycle->bytes > 0;
+}
+
+static void recycle_read(struct reading *reading, const struct slots *stage,
+                         struct job_stage *out)
+{
+    struct job_recycle *recycle = &out->recycle;
+    size_t before = told(reading);
+    struct slots keys;
+
+    *recycle = (struct job_recycle){ .items = 0 };
+    if (!open_key(reading, stage, STAGE_RECYCLE, LEVEL_RECYCLE, RECYCLE_ITEMS,
+                  &keys))
+        return;
+    if (keys.key[RECYCLE_ITEMS])
+        value_count(reading, &keys, RECYCLE_ITEMS, &recycle->items);
+    if (keys.key[RECYCLE_AGE])
+        value_duration(reading, &keys, RECYCLE_AGE, &recycle->age_ns);
+    if (keys.key[RECYCLE_MEMORY])
+        value_size(reading, &keys, RECYCLE_MEMORY, &recycle->bytes);
+    reading->alias = NULL;
+    if (told(reading) > before)
+        return;
+    if (!job_recycles(out))
+        mistake(reading, stage->value[STAGE_RECYCLE]->mark,
+                "'recycle' needs 'items', such as 10000, 'age', such as 1h, "
+                "or 'memory', such as 500 MiB");
+    else if (out->memory > 0 && recycle->bytes >= out->memory)
+        mistake(reading, keys.key[RECYCLE_MEMORY]->mark,
+                "'memory' of 'recycle' must be less than that of the stage, "
+                "at which the worker is killed");
+}
+
 /* --------------------------------------------------------------- whole ---- */
 
 void faults_read(struct reading *reading, const struct slots *slots,
@@ -207,14 +246,15 @@ void faults_read(struct reading *reading, const struct slots *slots,
     limits_read(reading, slots, stage);
     backoff_read(reading, slots, stage->waits);
     halt_read(reading, slots, &stage->halt);
+    recycle_read(reading, slots, stage);
 }
 
 /* What is wrong in `defaults` would be wrong in each stage. */
 void faults_check(struct reading *reading, struct slots *slots)
 {
     static const enum key_id keys[] = { STAGE_TIMEOUT, STAGE_HEARTBEAT,
-                                        STAGE_MEMORY, STAGE_BACKOFF,
-                                        STAGE_HALT };
+                                        STAGE_MEMORY,  STAGE_BACKOFF,
+                                        STAGE_HALT,    STAGE_RECYCLE };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct slots one = { .meant = { false } };

@@ -107,6 +107,7 @@ enum level {
     LEVEL_BACKOFF,
     LEVEL_WAIT,
     LEVEL_HALT,
+    LEVEL_RECYCLE,
     LEVEL_STDIN,
     LEVEL_STDOUT,
     LEVEL_WITH, /* has no keys of its own: the task's parameters */
@@ -176,6 +177,10 @@ enum key_id {
     HALT_WITHIN,
     HALT_LEAST,
     HALT_HOW,
+    STAGE_RECYCLE,
+    RECYCLE_ITEMS,
+    RECYCLE_AGE,
+    RECYCLE_MEMORY,
     STDIN_AS,
     STDOUT_FRAME,
     KEY_IDS,
@@ -232,6 +237,7 @@ struct raw_stage {
     bool own_workers; /* `workers` stands in the stage itself */
     bool own_failed;
     bool own_order;
+    bool own_recycle;
     bool one_to;                   /* `to` names no output */
     VEC(struct mark) output_marks; /* of job_stage.outputs */
     VEC(struct mark) from_marks, after_marks;

@@ -108,6 +108,13 @@ struct job_halt {
     enum halt_how how;
 };
 
+/* When a worker is replaced by another, which is ready before it goes. */
+struct job_recycle {
+    uint64_t items; /* so many that it has done; 0: any number */
+    int64_t age_ns; /* 0: any */
+    uint64_t bytes; /* of memory; 0: any */
+};
+
 struct job_stage {
     char *name;
     struct mark mark;
@@ -127,6 +134,7 @@ struct job_stage {
     uint64_t memory;      /* bytes of one worker; 0: no limit */
     struct job_wait waits[WAIT_CLASSES];
     struct job_halt halt;
+    struct job_recycle recycle;
     VEC(int) after; /* stages that must have ended first */
     int failed;     /* queue, JOB_NONE: report, JOB_STDOUT or JOB_DROP */
     int order;      /* place in topological order */
@@ -216,6 +224,8 @@ void job_bound_free(struct job_bound **bound);
 
 /* Whether an output of the stage, or what fails in it, goes to this queue. */
 bool job_fills(const struct job_stage *stage, int queue);
+/* Whether its workers are replaced while it goes on. */
+bool job_recycles(const struct job_stage *stage);
 /* As it stands in the file. */
 const char *job_overflow_word(enum weir_overflow overflow);
 

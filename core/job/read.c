@@ -469,6 +469,7 @@ static void stage_read(struct reading *reading, struct node *map)
     slots_read(reading, map, LEVEL_STAGE, number, -1, &raw->slots);
     raw->own_workers = raw->slots.key[STAGE_WORKERS] != NULL;
     raw->own_failed = raw->slots.key[STAGE_FAILED] != NULL;
+    raw->own_recycle = raw->slots.key[STAGE_RECYCLE] != NULL;
     raw->own_order = raw->slots.key[STAGE_ORDER] != NULL;
     defaults_apply(&reading->defaults, &raw->slots);
     name_read(reading, number);

@@ -99,7 +99,8 @@ const struct key job_keys[] = {
         .summary = "whether outputs come in the order of the inputs"),
     KEY(LEVEL_STAGE, "key", KEY_NAME, STAGE_KEY,
         .summary = "attribute; items with one value go to one worker"),
-    LATER(LEVEL_STAGE, "recycle"),
+    KEY(LEVEL_STAGE, "recycle", KEY_EITHER, STAGE_RECYCLE, .defaults = true,
+        .summary = "when a worker is replaced by a new one"),
     LATER(LEVEL_STAGE, "batch"),
     LATER(LEVEL_STAGE, "rate"),
     LATER(LEVEL_STAGE, "nice"),
@@ -135,6 +136,12 @@ const struct key job_keys[] = {
         .max = "1000000000000", .summary = "items before a share counts"),
     KEY(LEVEL_HALT, "how", KEY_CHOICE, HALT_HOW, .value = "soon",
         .words = "soon now", .summary = "finish what is in flight, or not"),
+    KEY(LEVEL_RECYCLE, "items", KEY_COUNT, RECYCLE_ITEMS, .min = "1",
+        .max = "1000000000000", .summary = "after so many items"),
+    KEY(LEVEL_RECYCLE, "age", KEY_DURATION, RECYCLE_AGE, .min = "100ms",
+        .max = "365d", .summary = "after such a time"),
+    KEY(LEVEL_RECYCLE, "memory", KEY_SIZE, RECYCLE_MEMORY, .min = "1 MiB",
+        .max = "64 TiB", .summary = "when it has so much"),
     KEY(LEVEL_STDIN, "as", KEY_CHOICE, STDIN_AS, .value = "lines",
         .words = "lines blocks whole", .summary = "what becomes an item"),
     KEY(LEVEL_STDOUT, "frame", KEY_CHOICE, STDOUT_FRAME, .value = "line",
@@ -150,6 +157,7 @@ static const char *const level_words[] = {
     [LEVEL_LIMIT] = "'timeout'",     [LEVEL_BACKOFF] = "'backoff'",
     [LEVEL_WAIT] = "a wait",         [LEVEL_STDIN] = "'stdin'",
     [LEVEL_STDOUT] = "'stdout'",     [LEVEL_WITH] = "'with'",
+    [LEVEL_RECYCLE] = "'recycle'",
 };
 
 static bool stands_at(const struct key *key, enum level level)

@@ -366,6 +366,33 @@ static void settle_order(const struct settling *settling)
     stage->keeps_order = false;
 }
 
+/* Why its workers cannot be replaced; NULL: they can. */
+static const char *no_recycling(const struct settling *settling)
+{
+    const struct task_desc *desc = &settling->stage->desc;
+
+    if (desc->source)
+        return "task '%s' is a source: its worker is not replaced";
+    if (desc->has_flush && !desc->has_save && !desc->stateless)
+        return "task '%s' gathers over its items and does not save what it "
+               "has: who followed its worker would begin with nothing";
+    return NULL;
+}
+
+/* A default is for stages that can. */
+static void settle_recycle(const struct settling *settling)
+{
+    struct job_stage *stage = settling->stage;
+    const char *why = job_recycles(stage) ? no_recycling(settling) : NULL;
+
+    if (why == NULL)
+        return;
+    if (settling->raw->own_recycle)
+        mistake(settling->reading, key_mark(settling, STAGE_RECYCLE), why,
+                settling->task);
+    stage->recycle = (struct job_recycle){ .items = 0 };
+}
+
 /* Where the parameter that bounds the task's items stands. */
 static struct mark largest_mark(const struct settling *settling)
 {
@@ -428,6 +455,7 @@ static void settle_stage(struct reading *reading, int number, unsigned usual)
         settle_outputs(&settling);
         settle_order(&settling);
         key_check(reading, number);
+        settle_recycle(&settling);
         settle_bytes(&settling);
     }
     reading->where[0] = '\0';

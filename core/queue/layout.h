@@ -208,6 +208,24 @@ enum member_state {
     MEMBER_DEAD = 3,
 };
 
+/*
+ * member.leave: whether the member is to make room for another. Each step is
+ * one exchange of what is expected, so the owner that takes it back knows
+ * whether it came in time.
+ *
+ *   STAYS -> ASKED (the owner) -> SEEN -> GONE (the member)
+ *            ASKED, SEEN -> STAYS (the owner)
+ *
+ * Dies before GONE: it had not left, whatever was asked. After it: it holds
+ * nothing that is not committed, and another enters, as after any death.
+ */
+enum leave {
+    LEAVE_STAYS = 0,
+    LEAVE_ASKED = 1, /* its waits for items end, until it has seen it */
+    LEAVE_SEEN = 2,
+    LEAVE_GONE = 3,
+};
+
 enum {
     FILE_NAME_MOST = 4096,
 };
@@ -240,6 +258,8 @@ struct member_head {
     _Atomic uint64_t bell;
     _Atomic uint64_t bell_bytes;
     _Atomic uint32_t producer;
+
+    _Atomic uint32_t leave; /* enum leave: member_ask_leave */
 
     /* measured by the member for the report, ns since its start */
     _Atomic uint64_t busy_ns, starved_ns, blocked_ns;

@@ -296,6 +296,13 @@ static bool spin_for_item(struct member *member, unsigned number,
     return spin_until(&member->spin, deadline_ns, shows, &spot);
 }
 
+/* To leave, and it has not seen that yet. Who asks stores first, then wakes: so
+ * after the announcement either this is seen, or the sleep ends. */
+static bool is_asked(const struct member *member)
+{
+    return atomic_load(&member->head->leave) == LEAVE_ASKED;
+}
+
 static int wait_for_items(struct member *member, struct look *look,
                           int64_t deadline_ns, struct item *items)
 {
@@ -310,7 +317,8 @@ static int wait_for_items(struct member *member, struct look *look,
         member_announce(member);
         code = look_around(member, look, items);
         if (code == 0)
-            code = member_sleep(member, deadline_ns, !one);
+            code = is_asked(member) ? WEIR_ETIMEDOUT
+                                    : member_sleep(member, deadline_ns, !one);
         if (code == 0)
             continue;
         if (code == WEIR_ETIMEDOUT) {

@@ -40,6 +40,7 @@ static int bind_member(struct segment *segment, unsigned number,
     atomic_store(&head->limit_ns, 0);
     atomic_store(&head->overdue, 0);
     atomic_store(&head->parting, 0);
+    atomic_store(&head->leave, LEAVE_STAYS);
     atomic_store(&head->park, PARK_NONE);
     atomic_store(&head->pid, (int32_t)syscall(SYS_gettid));
     atomic_store(&head->state, MEMBER_LIVE);
@@ -183,8 +184,52 @@ bool member_canceled(const struct member *member)
 
 bool member_stopping(const struct member *member)
 {
-    return atomic_load_explicit(&member->segment->head->stopping,
+    return segment_stopping(member->segment);
+}
+
+bool segment_stopping(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->head->stopping,
                                 memory_order_relaxed) != 0;
+}
+
+static bool leave_step(struct member_head *head, uint32_t from, uint32_t to)
+{
+    return atomic_compare_exchange_strong(&head->leave, &from, to);
+}
+
+void member_ask_leave(struct segment *segment, unsigned number)
+{
+    if (number < segment->member_count &&
+        leave_step(member_at(segment, number), LEAVE_STAYS, LEAVE_ASKED))
+        member_wake(segment, number);
+}
+
+bool member_ask_stay(struct segment *segment, unsigned number)
+{
+    struct member_head *head;
+
+    if (number >= segment->member_count)
+        return false;
+    head = member_at(segment, number);
+    leave_step(head, LEAVE_ASKED, LEAVE_STAYS);
+    leave_step(head, LEAVE_SEEN, LEAVE_STAYS);
+    return atomic_load(&head->leave) == LEAVE_STAYS;
+}
+
+bool member_asked_leave(struct member *member)
+{
+    struct member_head *head = member->head;
+
+    if (atomic_load_explicit(&head->leave, memory_order_relaxed) == LEAVE_STAYS)
+        return false;
+    leave_step(head, LEAVE_ASKED, LEAVE_SEEN);
+    return true;
+}
+
+bool member_goes(struct member *member)
+{
+    return leave_step(member->head, LEAVE_SEEN, LEAVE_GONE);
 }
 
 void member_beat(struct member *member)

@@ -168,6 +168,19 @@ void member_cancel(struct segment *segment, unsigned number, bool cancel);
 bool member_canceled(const struct member *member);
 bool member_stopping(const struct member *member);
 
+bool segment_stopping(const struct segment *segment);
+
+/* Another is to have this entry: the member is asked to leave it, and its waits
+ * in turn_lease end with WEIR_ETIMEDOUT until it has seen that. */
+void member_ask_leave(struct segment *segment, unsigned number);
+/* After all it is to stay. False: it is on its way. */
+bool member_ask_stay(struct segment *segment, unsigned number);
+/* Asked by the member, between turns. */
+bool member_asked_leave(struct member *member);
+/* It goes: nothing may be leased or staged from here on but what member_leave
+ * gives back. False: it was asked to stay. */
+bool member_goes(struct member *member);
+
 /* A sign of life of what the member does in this turn. */
 void member_beat(struct member *member);
 /* The turn of this number takes longer than it should; it is told so. */

@@ -75,6 +75,7 @@ static void add_stage(struct supervisor *sup, unsigned number)
     }
     out->ended = stage->ended;
     out->deaths = stage->deaths;
+    out->recycled = stage->recycled;
     out->memory_bytes = stage->memory_bytes;
     sup->report->done += out->done;
     sup->report->failed += out->failed;

@@ -53,12 +53,19 @@ struct death deaths_of(struct supervisor *sup, const struct seat *seat)
 
     if (seat->struck)
         return seat->verdict;
-    death = death_of(seat->pid);
+    death = deaths_of_pid(sup, seat->pid);
     if (death.cause == CAUSE_EXIT &&
         member_parting(sup->segment, seat->member) != 0)
         death.code = (int)member_parting(sup->segment, seat->member);
+    return death;
+}
+
+struct death deaths_of_pid(struct supervisor *sup, pid_t pid)
+{
+    struct death death = death_of(pid);
+
     if (death.cause == CAUSE_SIGNAL && death.code == SIGKILL &&
-        lost_nursery(sup, seat->pid))
+        lost_nursery(sup, pid))
         return (struct death){ CAUSE_KILLED, KILL_NURSERY };
     death_ask_kernel(&death, &sup->kills_older);
     if (death.cause == CAUSE_OUT)
@@ -66,8 +73,7 @@ struct death deaths_of(struct supervisor *sup, const struct seat *seat)
     return death;
 }
 
-/* Many deaths are a line now and then. */
-static bool may_tell(struct supervisor *sup, struct stage *stage)
+bool deaths_may_tell(struct supervisor *sup, struct stage *stage)
 {
     if (sup->now - stage->told_ns >= TOLD_NS || stage->told == 0) {
         if (stage->untold > 0)
@@ -110,7 +116,7 @@ void deaths_tell(struct supervisor *sup, const struct seat *seat,
     char words[DEATH_WORDS], when[128], name[96];
 
     if ((clean && !hand->had_hand) || seat->unopened || sup->stops > 1 ||
-        sup->why != NULL || !may_tell(sup, &sup->stages[seat->stage]))
+        sup->why != NULL || !deaths_may_tell(sup, &sup->stages[seat->stage]))
         return;
     say_when(when, sizeof when, sup, seat, hand, tries);
     progress_say(sup, LOG_INFO, "%s: worker %d %s, %s",

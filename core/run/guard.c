@@ -17,7 +17,8 @@
 
 static _Noreturn void part(const struct host *host, enum parting why)
 {
-    member_part(host->member, why);
+    if (host->member != NULL)
+        member_part(host->member, why);
     _exit(EXIT_FAILURE);
 }
 

@@ -18,6 +18,14 @@ static struct host *host_of(weir_call *call)
     return (struct host *)(void *)call;
 }
 
+/* One that follows another opens, and one that was followed closes, without an
+ * entry: nobody measures that. */
+static void beat(const struct host *host)
+{
+    if (host->member != NULL)
+        member_beat(host->member);
+}
+
 static const void *host_params(weir_call *call)
 {
     return host_of(call)->params;
@@ -160,7 +168,7 @@ static int host_emit(weir_call *call, unsigned output, const void *data,
     if (data == NULL && size > 0)
         return WEIR_EINVAL;
     host_of(call)->cursor_set = false;
-    member_beat(host_of(call)->member);
+    beat(host_of(call));
     return give_emit(host_of(call), output, data, size);
 }
 
@@ -168,7 +176,7 @@ static int host_reserve(weir_call *call, unsigned output, size_t room,
                         void **data_out)
 {
     host_of(call)->cursor_set = false;
-    member_beat(host_of(call)->member);
+    beat(host_of(call));
     return give_reserve(host_of(call), output, room, data_out);
 }
 
@@ -179,7 +187,7 @@ static int host_submit(weir_call *call, size_t size)
 
 static int host_pass(weir_call *call, unsigned output)
 {
-    member_beat(host_of(call)->member);
+    beat(host_of(call));
     return give_pass(host_of(call), output);
 }
 
@@ -276,9 +284,10 @@ static void host_share(weir_call *call, unsigned *index_out,
 
 static bool host_stopping(weir_call *call)
 {
-    const struct member *member = host_of(call)->member;
+    const struct host *host = host_of(call);
 
-    return member_stopping(member) || member_canceled(member);
+    return segment_stopping(host->segment) ||
+           (host->member != NULL && member_canceled(host->member));
 }
 
 static void host_log(weir_call *call, int level, const char *format,
@@ -292,12 +301,14 @@ static void host_log(weir_call *call, int level, const char *format,
 
 static void host_heartbeat(weir_call *call)
 {
-    member_beat(host_of(call)->member);
+    beat(host_of(call));
 }
 
 static bool host_overdue(weir_call *call)
 {
-    return member_overdue(host_of(call)->member);
+    const struct host *host = host_of(call);
+
+    return host->member != NULL && member_overdue(host->member);
 }
 
 const struct weir_table host_table = {

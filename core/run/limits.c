@@ -105,6 +105,7 @@ void limits_shift(struct supervisor *sup, int64_t ns)
 {
     if (sup->deadline_ns != FOREVER)
         sup->deadline_ns += ns;
+    recycle_shift(sup, ns);
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         sup->seats[i].turn_since += ns;
         sup->seats[i].beat_since += ns;

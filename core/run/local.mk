@@ -12,6 +12,7 @@ libweir_internal_la_SOURCES += \
 	%D%/failure.c %D%/failure.h \
 	%D%/feeder.c \
 	%D%/files.c \
+	%D%/follow.c \
 	%D%/gate.c %D%/gate.h \
 	%D%/gates.c \
 	%D%/give.c \
@@ -42,6 +43,7 @@ libweir_internal_la_SOURCES += \
 	%D%/putoff.c \
 	%D%/reader.c \
 	%D%/recorder.c %D%/recorder.h \
+	%D%/recycle.c \
 	%D%/report.c \
 	%D%/room.c %D%/room.h \
 	%D%/run.h \

@@ -2,7 +2,8 @@
 /*
  * memory.c - what workers have of memory. Runs in the supervisor.
  *
- * It is measured, MEMORY_NS apart, and only where the stage has a limit. A
+ * It is measured, MEMORY_NS apart, and only where the stage has a limit, or
+ * replaces workers for their size. A
  * limit of the kernel's on a process counts other things: RLIMIT_AS the address
  * space that the segment sets aside, many times what is used; RLIMIT_DATA what
  * was asked for and never touched; and where it strikes, malloc says no, which
@@ -27,15 +28,17 @@ static void strike(struct seat *seat, uint64_t bytes)
     kill(-seat->pid, SIGKILL);
 }
 
-static bool watch_seat(struct seat *seat, uint64_t most)
+static bool watch_seat(struct seat *seat, const struct job_stage *job)
 {
     uint64_t bytes;
 
     if (seat->state != SEAT_LIVE || seat->killed)
         return false;
     bytes = stat_own_bytes(seat->pid);
-    if (bytes > most)
+    if (job->memory > 0 && bytes > job->memory)
         strike(seat, bytes);
+    else if (job->recycle.bytes > 0 && bytes > job->recycle.bytes)
+        seat->wish |= seat->ready && !seat->large;
     return true;
 }
 
@@ -49,8 +52,10 @@ int64_t memory_watch(struct supervisor *sup)
         const struct job_stage *job = sup->stages[i].job;
         struct seat *seats = sup->seats + sup->plan.first[i];
 
-        for (unsigned k = 0; job->memory > 0 && k < job->workers; k++)
-            any |= watch_seat(&seats[k], job->memory);
+        if (job->memory == 0 && job->recycle.bytes == 0)
+            continue;
+        for (unsigned k = 0; k < job->workers; k++)
+            any |= watch_seat(&seats[k], job);
     }
     sup->memory_ns = any ? sup->now + MEMORY_NS : 0;
     return any ? sup->memory_ns : FOREVER;

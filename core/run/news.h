@@ -13,11 +13,15 @@
 #include "base/base.h"
 
 enum news_kind {
-    NEWS_READY,  /* the task is open */
+    NEWS_READY,  /* the task is open; code: MiB that it has of memory, where
+                  * its stage's `recycle` asks for that */
     NEWS_UNOPEN, /* it could not be opened: text says why; the worker ends */
     NEWS_FATAL,  /* the run cannot go on: text */
     NEWS_LOG,    /* code: enum log_level; text */
     NEWS_PIPE,   /* stdout is closed at its other end */
+    NEWS_WISH,   /* it has done its share: another is to follow it */
+    NEWS_HEIR,   /* who is to follow is open, and waits for its turn */
+    NEWS_LEFT,   /* it has left its entry, which is free */
 };
 
 enum { NEWS_TEXT = 1000 };

@@ -458,7 +458,10 @@ int plan_post(const struct plan *plan, unsigned stage, unsigned index,
                           .in_order = it->keeps_order || it->key != NULL,
                           .keyed = it->key != NULL && it->from.count == 1,
                           .retries = it->retries,
-                          .report = plan->report };
+                          .report = plan->report,
+                          .recycled = job_recycles(it),
+                          .recycle_items = it->recycle.items,
+                          .recycle_bytes = it->recycle.bytes };
     if (plan->dropper[stage] != 0)
         out->dropper = plan->dropper[stage] + index + 1;
     memcpy(out->waits, it->waits, sizeof out->waits);

@@ -68,6 +68,10 @@ int post_write(const struct post *post, struct buf *out)
     buf_u32(out, post->digests);
     buf_u32(out, post->replays);
     buf_u32(out, post->dropper);
+    buf_u32(out, post->recycled);
+    buf_u32(out, post->follows);
+    buf_u64(out, post->recycle_items);
+    buf_u64(out, post->recycle_bytes);
     buf_u32(out, (uint32_t)post->queues.count);
     for (size_t i = 0; i < post->queues.count; i++) {
         const struct post_queue *queue = &post->queues.at[i];
@@ -164,6 +168,10 @@ int post_read(const void *data, size_t size, struct post *out)
     out->digests = read_u32(&in) != 0;
     out->replays = read_u32(&in) != 0;
     out->dropper = read_u32(&in);
+    out->recycled = read_u32(&in) != 0;
+    out->follows = read_u32(&in) != 0;
+    out->recycle_items = read_u64(&in);
+    out->recycle_bytes = read_u64(&in);
     code = read_queues(&in, out);
     if (code == 0)
         code = read_outputs(&in, out);

@@ -54,6 +54,10 @@ struct post {
     bool replays;  /* items that were kept are fed anew */
     bool overflows;         /* of one of its queues `overflow` is not to wait */
     unsigned dropper;       /* 1 + its member for what it drops; 0: none */
+    bool recycled;          /* it is replaced now and then: follow.c */
+    bool follows;           /* another still has its entry */
+    uint64_t recycle_items; /* it wishes so after that many; 0: never */
+    uint64_t recycle_bytes; /* and so for its size: the supervisor sees to it */
     uint64_t from_capacity; /* of all of them */
     uint64_t from_bytes;
 };
@@ -65,9 +69,14 @@ enum post_fd {
     POST_STOP,  /* readable when sources are to end */
     POST_FILES, /* of a run with a journal: its lock, and where files are
                  * noted; else the same as POST_STOP */
+    POST_TURN,  /* of one that follows: read when its turn has come; else the
+                 * same as POST_STOP */
     POST_SAVED, /* two files for what the task saves; only when it does */
     POST_FDS = POST_SAVED + 2,
 };
+
+/* What is read from POST_TURN. */
+enum { TURN_SERVE = 1, TURN_GO = 2 };
 
 /* Texts of the post that is read point into the message. */
 int post_write(const struct post *post, struct buf *out);

@@ -372,6 +372,7 @@ void progress_status(struct supervisor *sup)
             line(sup, tallies);
         for (unsigned i = 0; i < sup->plan.workers; i++)
             status_worker(sup, i);
+        recycle_status(sup);
         gates_status(sup);
     }
     progress_flush(sup);

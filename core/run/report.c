@@ -181,6 +181,8 @@ static void add_stage(struct buf *out, const struct run_stage *stage, int width,
         buf_printf(out, ", tried again %s", count(a, stage->retried));
     if (stage->deaths > 0)
         buf_printf(out, ", workers lost %s", count(a, stage->deaths));
+    if (stage->recycled > 0)
+        buf_printf(out, ", replaced %s", count(a, stage->recycled));
     buf_char(out, '\n');
 }
 
@@ -335,6 +337,7 @@ static void json_stage(struct json *json, const struct run_stage *stage)
     json_uint(json, "dropped", stage->dropped);
     json_uint(json, "retried", stage->retried);
     json_uint(json, "workers_lost", stage->deaths);
+    json_uint(json, "workers_replaced", stage->recycled);
     json_int(json, "busy_ns", stage->busy_ns);
     json_int(json, "starved_ns", stage->starved_ns);
     json_int(json, "blocked_ns", stage->blocked_ns);

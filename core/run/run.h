@@ -82,12 +82,13 @@ struct run_stage {
     unsigned workers;
     bool source, ended;
     uint64_t taken, done, failed, skipped, left;
-    uint64_t given;   /* outputs, a copy for each place */
-    uint64_t dropped; /* to `drop` */
-    uint64_t missed;  /* of `taken`: dropped by a full queue, as the oldest */
-    uint64_t retried; /* attempts that were not the last */
-    uint64_t digest;  /* of the bytes of all outputs, in any order */
-    uint64_t deaths;  /* workers that ended otherwise than by themselves */
+    uint64_t given;    /* outputs, a copy for each place */
+    uint64_t dropped;  /* to `drop` */
+    uint64_t missed;   /* of `taken`: dropped by a full queue, as the oldest */
+    uint64_t retried;  /* attempts that were not the last */
+    uint64_t digest;   /* of the bytes of all outputs, in any order */
+    uint64_t deaths;   /* workers that ended otherwise than by themselves */
+    uint64_t recycled; /* workers that another followed while it went on */
     int64_t busy_ns, starved_ns, blocked_ns; /* of all workers together */
     int64_t memory_bytes;                    /* most of one worker */
 };

@@ -5,6 +5,7 @@
  *
  *   IDLE -> DUE -> ORDERED -> LIVE -> DUE (died) ... -> ENDED
  *                     -> DUE (refused; the nursery died)
+ *   LIVE -> LIVE (another, which was ready: recycle.c), or VACANT until then
  *
  * A death is handled in this order: its last words, how it ended (by /proc,
  * while it is not reaped), recovery, the reaping, the successor.
@@ -75,6 +76,14 @@ static void end_stage(struct supervisor *sup, unsigned number)
         supervisor_fail(sup, "stage '%s': %s", stage->job->name, err.text);
 }
 
+void seats_stage_empty(struct supervisor *sup, unsigned number)
+{
+    const struct stage *stage = &sup->stages[number];
+
+    if (stage->live == 0 && stage->spare.state == SPARE_NONE)
+        end_stage(sup, number);
+}
+
 static void end_seat(struct supervisor *sup, struct seat *seat)
 {
     struct stage *stage = &sup->stages[seat->stage];
@@ -82,9 +91,10 @@ static void end_seat(struct supervisor *sup, struct seat *seat)
     if (seat->state == SEAT_ENDED)
         return;
     seat->state = SEAT_ENDED;
+    seat->asked = false;
     stage->live--;
-    if (stage->live == 0)
-        end_stage(sup, seat->stage);
+    recycle_drop(sup, seat);
+    seats_stage_empty(sup, seat->stage);
 }
 
 static void start_stage(struct supervisor *sup, unsigned number)
@@ -179,13 +189,23 @@ int seat_open_saved(struct seat *seat)
     return 0;
 }
 
-static int order(struct supervisor *sup, struct seat *seat)
+/* What an heir is ordered by. */
+static uint64_t heir_id(const struct supervisor *sup, unsigned stage)
+{
+    return (uint64_t)sup->plan.members + stage;
+}
+
+/* @turn_fd: of one that follows who sits there; -1. */
+static int order(struct supervisor *sup, struct seat *seat, int turn_fd)
 {
     struct nursery_order order = { .id = seat->member, .fd_count = POST_SAVED };
     CLEANUP_BUF struct buf data = { 0 };
     struct post post;
     int code = plan_post(&sup->plan, seat->stage, seat->index, &post);
 
+    post.follows = turn_fd >= 0;
+    if (post.follows)
+        order.id = heir_id(sup, seat->stage);
     if (code == 0)
         code = post_write(&post, &data);
     post_done(&post);
@@ -204,7 +224,13 @@ static int order(struct supervisor *sup, struct seat *seat)
     order.fds[POST_STOP] = sup->stop_fd;
     order.fds[POST_FILES] = sup->journal_lock >= 0 ? sup->journal_lock
                                                    : sup->stop_fd;
+    order.fds[POST_TURN] = post.follows ? turn_fd : sup->stop_fd;
     return nursery_fork(sup->nursery, &order);
+}
+
+int seats_order_heir(struct supervisor *sup, struct seat *seat, int turn_fd)
+{
+    return order(sup, seat, turn_fd);
 }
 
 static void refused(struct supervisor *sup, struct seat *seat, int code)
@@ -217,6 +243,14 @@ static void refused(struct supervisor *sup, struct seat *seat, int code)
                         weir_strerror(code));
 }
 
+/* Before another is asked for: its first words may come before the news that it
+ * was forked. */
+void seats_clear(struct seat *seat)
+{
+    seat->ready = seat->unopened = false;
+    seat->wish = seat->large = seat->asked = false;
+}
+
 int64_t seats_order(struct supervisor *sup)
 {
     int64_t next = FOREVER;
@@ -225,20 +259,21 @@ int64_t seats_order(struct supervisor *sup)
         struct seat *seat = &sup->seats[i];
         int code;
 
-        if (seat->state != SEAT_DUE)
+        if (seat->state != SEAT_DUE && seat->state != SEAT_VACANT)
             continue;
         if (sup->stops > 1) {
             end_seat(sup, seat);
             continue;
         }
+        if (seat->state == SEAT_VACANT)
+            continue;
         if (seat->due_ns > sup->now || sup->nursery == NULL) {
             next = seat->due_ns < next ? seat->due_ns : next;
             continue;
         }
-        /* Its first words may come before the news that it was forked. */
-        seat->ready = seat->unopened = false;
+        seats_clear(seat);
         seat->state = SEAT_ORDERED;
-        code = order(sup, seat);
+        code = order(sup, seat, -1);
         if (code < 0 && code != WEIR_EBROKEN)
             refused(sup, seat, code);
         else if (code < 0) /* the nursery's death is told soon */
@@ -247,8 +282,7 @@ int64_t seats_order(struct supervisor *sup)
     return next;
 }
 
-static void forked(struct supervisor *sup, struct seat *seat, pid_t pid,
-                   int pidfd)
+void seats_sit(struct supervisor *sup, struct seat *seat, pid_t pid, int pidfd)
 {
     seat->state = SEAT_LIVE;
     seat->pid = pid;
@@ -331,11 +365,15 @@ static void replace(struct supervisor *sup, struct seat *seat,
         seat->young++;
     else
         seat->young = 0;
+    /* The tries of a source, or of a flush, are those of its worker. */
+    if (tries > 0)
+        recycle_drop(sup, seat);
+    if (recycle_follow(sup, seat))
+        return;
     seat->state = SEAT_DUE;
     seat->due_ns = sup->now + backoff_fork_ns(seat->young > 1 || !seat->ready
                                                   ? seat->young
                                                   : 0);
-    /* The tries of a source, or of a flush, are those of its worker. */
     if (tries > 0) {
         int64_t wait = backoff_ns(
             &sup->stages[seat->stage].job->waits[backoff_class(death->cause)],
@@ -408,6 +446,9 @@ void seats_died(struct supervisor *sup, unsigned member)
     if (seat->state != SEAT_LIVE || !supervisor_locks_free(sup))
         return; /* its pidfd tells again */
     supervisor_hear_news(sup);
+    if (seat->state != SEAT_LIVE || !seat_is_dead(seat->pidfd) ||
+        recycle_had_left(sup, seat))
+        return; /* who died has left the seat to another */
     death = deaths_of(sup, seat);
     member_sample(sup->segment, member, &sample);
     count_loose(sup, seat, &sample);
@@ -427,7 +468,14 @@ void seats_died(struct supervisor *sup, unsigned member)
 /* --------------------------------------------------------------- nursery ----
  */
 
-static void wait_dead(int pidfd)
+bool seat_is_dead(int pidfd)
+{
+    struct pollfd poller = { .fd = pidfd, .events = POLLIN };
+
+    return poll(&poller, 1, 0) == 1;
+}
+
+void seat_wait_dead(int pidfd)
 {
     struct pollfd poller = { .fd = pidfd, .events = POLLIN };
     int got;
@@ -467,6 +515,7 @@ static void nursery_gone(struct supervisor *sup)
     const struct death death = { CAUSE_KILLED, KILL_NURSERY };
 
     nursery_stop(&sup->nursery);
+    recycle_nursery_gone(sup);
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         if (sup->seats[i].state != SEAT_LIVE)
             continue;
@@ -474,7 +523,7 @@ static void nursery_gone(struct supervisor *sup)
             sup->seats[i].verdict = death;
         sup->seats[i].struck = true;
         kill(-sup->seats[i].pid, SIGKILL);
-        wait_dead(sup->seats[i].pidfd);
+        seat_wait_dead(sup->seats[i].pidfd);
         seats_died(sup, i);
     }
     clear_orphans(sup);
@@ -521,11 +570,13 @@ int64_t seats_new_nursery(struct supervisor *sup)
     return FOREVER;
 }
 
-static void reaped(struct supervisor *sup, unsigned member,
-                   const struct exit_record *exit)
+static void reaped(struct supervisor *sup, const struct nursery_event *event)
 {
-    struct stage *stage = &sup->stages[sup->seats[member].stage];
-    int64_t bytes = exit->usage.ru_maxrss * INT64_C(1024);
+    uint64_t id = event->id;
+    struct stage *stage =
+        &sup->stages[id < sup->plan.members ? sup->seats[id].stage
+                                            : id - sup->plan.members];
+    int64_t bytes = event->exit.usage.ru_maxrss * INT64_C(1024);
 
     if (bytes > stage->memory_bytes)
         stage->memory_bytes = bytes;
@@ -542,16 +593,15 @@ void seats_nursery(struct supervisor *sup)
             nursery_gone(sup);
             return;
         }
-        if (member >= sup->plan.workers) {
-            fd_close(&event.pidfd);
-            continue;
-        }
-        if (event.kind == NURSERY_FORKED)
-            forked(sup, &sup->seats[member], event.pid, event.pidfd);
-        else if (event.kind == NURSERY_REFUSED)
-            refused(sup, &sup->seats[member], event.code);
+        if (event.kind == NURSERY_REAPED)
+            reaped(sup, &event);
+        else if (event.id >= sup->plan.members)
+            recycle_answer(sup, (unsigned)(event.id - sup->plan.members),
+                           &event);
+        else if (event.kind == NURSERY_FORKED)
+            seats_sit(sup, &sup->seats[member], event.pid, event.pidfd);
         else
-            reaped(sup, member, &event.exit);
+            refused(sup, &sup->seats[member], event.code);
     }
 }
 
@@ -563,6 +613,7 @@ void seats_signal(struct supervisor *sup, int signal)
     for (unsigned i = 0; i < sup->plan.workers; i++)
         if (sup->seats[i].state == SEAT_LIVE)
             kill(-sup->seats[i].pid, signal);
+    recycle_signal(sup, signal);
 }
 
 void seats_end(struct supervisor *sup)
@@ -572,11 +623,12 @@ void seats_end(struct supervisor *sup)
     if (sup->nursery != NULL && sup->epoll >= 0)
         supervisor_unwatch(sup, nursery_fd(sup->nursery));
     nursery_stop(&sup->nursery);
+    recycle_end(sup);
     for (unsigned i = 0; sup->seats != NULL && i < sup->plan.workers; i++) {
         struct seat *seat = &sup->seats[i];
 
         if (seat->state == SEAT_LIVE) {
-            wait_dead(seat->pidfd);
+            seat_wait_dead(seat->pidfd);
             waitpid(seat->pid, NULL, WNOHANG);
         }
         if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED)
@@ -601,6 +653,7 @@ int seats_init(struct supervisor *sup, weir_error *err)
 
         stage->job = &job->stages.at[i];
         stage->live = stage->job->workers;
+        recycle_init(stage);
         for (unsigned k = 0; k < stage->job->workers; k++) {
             unsigned member = sup->plan.first[i] + k;
 

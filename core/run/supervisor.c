@@ -88,6 +88,8 @@ const char *supervisor_who(const struct supervisor *sup, unsigned member,
 static void hear_unopened(struct supervisor *sup, struct seat *seat,
                           const char *text)
 {
+    if (recycle_hear_unopened(sup, seat, text))
+        return;
     seat->unopened = true;
     if (++seat->closed >= OPEN_FAILURES)
         supervisor_fail(sup, "stage '%s' cannot start: %s",
@@ -115,6 +117,23 @@ static void hear_log(struct supervisor *sup, const struct news *news)
                  news->text);
 }
 
+/* One that is so large when its task has just been opened is not replaced for
+ * that: the next one would be as large. */
+static void hear_ready(struct supervisor *sup, struct seat *seat, int mib)
+{
+    struct stage *stage = &sup->stages[seat->stage];
+
+    seat->ready = true;
+    seat->large = mib > 0;
+    if (!seat->large || stage->told_large)
+        return;
+    stage->told_large = true;
+    progress_say(sup, LOG_WARNING,
+                 "%s: a worker has %d MiB when it begins, more than the "
+                 "'memory' of 'recycle': it is not replaced for that",
+                 stage->job->name, mib);
+}
+
 static void hear(struct supervisor *sup, const struct news *news)
 {
     struct seat *seat = news->member < sup->plan.workers
@@ -122,7 +141,13 @@ static void hear(struct supervisor *sup, const struct news *news)
                             : NULL;
 
     if (news->kind == NEWS_READY && seat != NULL)
-        seat->ready = true;
+        hear_ready(sup, seat, news->code);
+    else if (news->kind == NEWS_WISH && seat != NULL)
+        seat->wish = true;
+    else if (news->kind == NEWS_HEIR && seat != NULL)
+        recycle_hear_open(sup, seat);
+    else if (news->kind == NEWS_LEFT && seat != NULL)
+        recycle_left(sup, seat);
     else if (news->kind == NEWS_UNOPEN && seat != NULL)
         hear_unopened(sup, seat, news->text);
     else if (news->kind == NEWS_FATAL)
@@ -181,6 +206,9 @@ static void handle(struct supervisor *sup, uint64_t data)
     case WATCH_SEAT:
         seats_died(sup, number);
         break;
+    case WATCH_SPARE:
+        recycle_died(sup, number);
+        break;
     case WATCH_END:
         end_died(sup, number);
         break;
@@ -206,6 +234,7 @@ static int64_t do_what_is_due(struct supervisor *sup)
     next = sooner(next, limits_watch(sup));
     next = sooner(next, memory_watch(sup));
     next = sooner(next, halt_watch(sup));
+    next = sooner(next, recycle_watch(sup));
     limits_sweep(sup);
     deaths_watch(sup);
     next = sooner(next, progress_note(sup));

@@ -11,6 +11,7 @@
  * deaths.c      why they died, and how people are told
  * limits.c      time limits, the sweep, what was seen when
  * memory.c      what workers have of memory
+ * recycle.c     workers that are replaced while the stage goes on
  * halt.c        too many failures; the job's deadline
  * stop.c        signals: stop, stop now, suspend, tell
  * ends.c        the two processes that read stdin and write stdout
@@ -41,6 +42,7 @@ enum seat_state {
     SEAT_DUE,     /* to be ordered at due_ns */
     SEAT_ORDERED, /* the nursery was asked */
     SEAT_LIVE,    /* pid, pidfd */
+    SEAT_VACANT,  /* its heir takes it, which the nursery was asked for */
     SEAT_ENDED,   /* nobody will sit here any more */
 };
 
@@ -58,6 +60,9 @@ struct seat {
     unsigned loose;   /* in a row at work, with nothing to charge for it */
     unsigned refused; /* forks in a row */
     int saved_fds[2]; /* what its task saved; -1: it does not */
+    bool wish;        /* it has done its share, or is large: recycle.c */
+    bool large;       /* it was so from the start */
+    bool asked;       /* to leave */
 
     /* Time limit: the turn that was seen last, and since when it stands. */
     uint64_t turn;
@@ -71,6 +76,25 @@ struct seat {
     bool killed;
 };
 
+/* The process of a stage that is none of its workers: it follows one, or was
+ * one. recycle.c */
+enum spare_state { SPARE_NONE, SPARE_ORDERED, SPARE_HEIR, SPARE_LEAVER };
+
+struct spare {
+    enum spare_state state;
+    unsigned member; /* whose seat it takes, or has had */
+    pid_t pid;
+    int pidfd;
+    int turn_fd;   /* of an heir: where it hears of its turn */
+    bool open;     /* of an heir: its task is */
+    bool unopened; /* it said why not */
+    bool unwanted; /* it is to go, when it has come */
+    bool struck, killed;
+    int64_t since_ns; /* of a leaver: closes, or was struck */
+    int64_t due_ns;   /* no heir before that time */
+    unsigned failed;  /* heirs in a row that did not come to serve */
+};
+
 struct stage {
     const struct job_stage *job;
     bool started, ended;
@@ -82,6 +106,9 @@ struct stage {
     unsigned idle_deaths;
     uint64_t idle_settled;
     int64_t memory_bytes;
+    struct spare spare;
+    uint64_t recycled;
+    bool told_large;
     struct halt_state halt;
     uint64_t before_failed, before_all; /* in the run that goes on here */
 };
@@ -163,6 +190,7 @@ enum watch {
     WATCH_SIGNALS,
     WATCH_NEWS,
     WATCH_SEAT,
+    WATCH_SPARE,
     WATCH_END,
     WATCH_JOURNAL,
     WATCH_GATE,
@@ -186,6 +214,9 @@ bool supervisor_locks_free(struct supervisor *sup);
 int seats_init(struct supervisor *sup, weir_error *err);
 void seats_done(struct supervisor *sup);
 int seat_open_saved(struct seat *seat);
+bool seat_is_dead(int pidfd);
+/* A process that was killed; with a bound. */
+void seat_wait_dead(int pidfd);
 /* How far this member is: changes whenever it gets on. */
 uint64_t seat_settled(const struct supervisor *sup, unsigned member);
 void seats_start_stages(struct supervisor *sup);
@@ -195,6 +226,15 @@ void seats_nursery(struct supervisor *sup);
 /* When there is none. Returns when it wants to be called again, absolute. */
 int64_t seats_new_nursery(struct supervisor *sup);
 void seats_died(struct supervisor *sup, unsigned member);
+/* Nobody has said anything here. */
+void seats_clear(struct seat *seat);
+/* This process sits there from now on. */
+void seats_sit(struct supervisor *sup, struct seat *seat, pid_t pid, int pidfd);
+/* Asks the nursery for one that follows in this seat; the answer goes to
+ * recycle_answer. */
+int seats_order_heir(struct supervisor *sup, struct seat *seat, int turn_fd);
+/* The stage has one process less: it has ended with the last one. */
+void seats_stage_empty(struct supervisor *sup, unsigned number);
 void seats_close_queues(struct supervisor *sup);
 bool seats_all_ended(const struct supervisor *sup);
 void seats_signal(struct supervisor *sup, int signal);
@@ -209,9 +249,38 @@ static inline int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* --- recycle.c --- */
+void recycle_init(struct stage *stage);
+/* Returns when it must be called again, absolute. */
+int64_t recycle_watch(struct supervisor *sup);
+/* What the nursery says of a stage's spare. */
+void recycle_answer(struct supervisor *sup, unsigned number,
+                    const struct nursery_event *event);
+/* What is said in the name of this seat: by its heir; by who has left it. */
+void recycle_hear_open(struct supervisor *sup, const struct seat *seat);
+bool recycle_hear_unopened(struct supervisor *sup, const struct seat *seat,
+                           const char *text);
+void recycle_left(struct supervisor *sup, struct seat *seat);
+/* It is dead, and had left before: nothing is to be recovered. */
+bool recycle_had_left(struct supervisor *sup, struct seat *seat);
+/* Its worker is dead and recovered: the heir follows. False: there is none. */
+bool recycle_follow(struct supervisor *sup, struct seat *seat);
+/* Nobody is to follow here any more. */
+void recycle_drop(struct supervisor *sup, const struct seat *seat);
+void recycle_died(struct supervisor *sup, unsigned number);
+void recycle_nursery_gone(struct supervisor *sup);
+void recycle_signal(struct supervisor *sup, int signal);
+void recycle_shift(struct supervisor *sup, int64_t ns);
+void recycle_status(struct supervisor *sup);
+void recycle_end(struct supervisor *sup);
+
 /* --- deaths.c --- */
 /* How this worker ended, and that it is noted: after it was recovered. */
 struct death deaths_of(struct supervisor *sup, const struct seat *seat);
+/* The same of a process that has no entry. */
+struct death deaths_of_pid(struct supervisor *sup, pid_t pid);
+/* Many are a line now and then. */
+bool deaths_may_tell(struct supervisor *sup, struct stage *stage);
 void deaths_tell(struct supervisor *sup, const struct seat *seat,
                  const struct death *death, const struct recovered *hand,
                  unsigned tries);

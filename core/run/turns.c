@@ -349,6 +349,11 @@ int worker_turns(struct worker *worker)
         int count, code;
 
         guard_step(&worker->host);
+        if (worker_is_to_leave(worker)) {
+            code = commit(worker);
+            if (code < 0 || worker_leaves(worker))
+                return code;
+        }
         count = lease(worker, &starved);
         if (count == WEIR_ETIMEDOUT || count == 0) {
             worker_add_times(worker, starved);
@@ -362,6 +367,7 @@ int worker_turns(struct worker *worker)
                 code = worker->host.keeps ? hold(worker, (unsigned)count)
                                           : commit(worker);
             measure(worker, (unsigned)count, starved);
+            worker_served(worker, (unsigned)count);
         }
         if (code < 0)
             return code;

@@ -42,8 +42,20 @@ static void set_up_process(const struct worker *worker)
     prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-static int enter(struct worker *worker, const struct nursery_order *order,
-                 weir_error *err)
+int worker_enter(struct worker *worker)
+{
+    int code = member_enter(worker->segment, worker->post.member,
+                            &worker->member);
+
+    if (code == 0 && worker->post.dropper > 0)
+        code = member_enter(worker->segment, worker->post.dropper - 1,
+                            &worker->host.dropper);
+    worker->host.member = worker->member;
+    return code;
+}
+
+static int attach(struct worker *worker, const struct nursery_order *order,
+                  weir_error *err)
 {
     int code = segment_attach(order->fds[POST_SEGMENT], &worker->segment, err);
 
@@ -51,12 +63,8 @@ static int enter(struct worker *worker, const struct nursery_order *order,
         segment_shield(worker->segment);
     if (code == 0)
         code = segment_seclude(worker->segment);
-    if (code == 0)
-        code = member_enter(worker->segment, worker->post.member,
-                            &worker->member);
-    if (code == 0 && worker->post.dropper > 0)
-        code = member_enter(worker->segment, worker->post.dropper - 1,
-                            &worker->host.dropper);
+    if (code == 0 && !worker->post.follows)
+        code = worker_enter(worker);
     close(order->fds[POST_SEGMENT]);
     if (code == 0)
         segment_set_sinks_log(worker->segment, order->fds[POST_FILES]);
@@ -79,6 +87,7 @@ static int set_up_host(struct worker *worker, const struct job_bound *bound,
     host->stop_fd = order->fds[POST_STOP];
     host->keeps = stage->task->save != NULL && worker->post.from.count > 0;
     host->saved_fds[0] = host->saved_fds[1] = -1;
+    worker_set_turn(worker, order->fds[POST_TURN]);
     if (order->fd_count == POST_FDS) {
         host->saved_fds[0] = order->fds[POST_SAVED];
         host->saved_fds[1] = order->fds[POST_SAVED + 1];
@@ -107,7 +116,7 @@ static int unopened(struct host *host, const char *what, int returned)
     return WEIR_EFAILED;
 }
 
-static int load(struct worker *worker)
+int worker_load_saved(struct worker *worker)
 {
     const struct book *book = member_book(worker->segment, worker->post.member);
     struct host *host = &worker->host;
@@ -136,7 +145,7 @@ int worker_call(struct worker *worker, int (*function)(weir_call *call))
     return returned;
 }
 
-int worker_open_task(struct worker *worker)
+int worker_open(struct worker *worker)
 {
     struct host *host = &worker->host;
     int code = 0;
@@ -147,9 +156,14 @@ int worker_open_task(struct worker *worker)
         host_begin_source(host);
     if (worker->task->open != NULL)
         code = worker_call(worker, worker->task->open);
-    if (code != 0)
-        return unopened(host, "it cannot be opened", code);
-    return load(worker);
+    return code == 0 ? 0 : unopened(host, "it cannot be opened", code);
+}
+
+int worker_open_task(struct worker *worker)
+{
+    int code = worker_open(worker);
+
+    return code < 0 ? code : worker_load_saved(worker);
 }
 
 void worker_close_task(struct worker *worker)
@@ -178,10 +192,19 @@ static int work(struct worker *worker)
     if (code == 0)
         code = worker->task->source ? worker_source(worker)
                                     : worker_turns(worker);
-    if (code == 0)
+    if (code == 0 && !worker->left)
         code = worker->task->source ? worker_ended(worker)
                                     : worker_flush(worker);
     return code;
+}
+
+/* So many MiB, when that is what it is to be replaced for; else 0. */
+static int large_from_the_start(const struct worker *worker)
+{
+    const uint64_t most = worker->post.recycle_bytes;
+    const uint64_t bytes = most > 0 ? stat_own_bytes(0) : 0;
+
+    return most > 0 && bytes > most ? (int)(bytes >> 20) : 0;
 }
 
 static int live(struct worker *worker)
@@ -193,12 +216,13 @@ static int live(struct worker *worker)
     /* Killed between the commit of its end and its exit. */
     if (member_book(worker->segment, member)->ended != 0)
         return 0;
-    code = worker_open_task(worker);
-    if (code < 0) {
+    code = worker->post.follows ? worker_follow(worker)
+                                : worker_open_task(worker);
+    if (code < 0)
         host_say(host, NEWS_UNOPEN, code, "%s", host->why);
-        return code;
-    }
-    host_say(host, NEWS_READY, 0, "%s", "");
+    if (code != 0)
+        return code < 0 ? code : 0;
+    host_say(host, NEWS_READY, large_from_the_start(worker), "%s", "");
     code = work(worker);
     if (code < 0 && code != WEIR_ECANCELED)
         host_say(host, NEWS_FATAL, code, "%s",
@@ -220,7 +244,7 @@ int run_worker(void *bound, const struct nursery_order *order)
     if (code == 0) {
         fault_start(NULL, (int)worker.post.member);
         set_up_process(&worker);
-        code = enter(&worker, order, &err);
+        code = attach(&worker, order, &err);
     }
     if (code == 0)
         code = set_up_host(&worker, bound, order);

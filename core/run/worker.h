@@ -6,6 +6,7 @@
  * turns.c   its turns: items of a stage; the end of the stream
  * putoff.c  items that wait for their next attempt
  * source.c  its turns when it makes items from nothing
+ * follow.c  it follows another, or is followed
  */
 #ifndef RUN_WORKER_H
 #define RUN_WORKER_H
@@ -32,6 +33,13 @@ struct worker {
     int64_t held_since;
     VEC(struct put_off) put_off;
     int64_t due_ns; /* of the first of them; FOREVER: there is none */
+
+    uint64_t served; /* items, since it was forked */
+    int turn_fd;     /* of one that follows: follow.c */
+    struct fd_identity turn_is;
+    bool asked;      /* to leave, and it has seen that */
+    int64_t stay_ns; /* it tries items that are due until then */
+    bool left;       /* it has no entry any more */
 
     bool stopped; /* the run is being stopped: this is not the end */
 
@@ -87,8 +95,26 @@ void worker_await_due(struct worker *worker);
 /* Of a source, or a flush, that begins again. */
 void worker_wait(struct worker *worker, unsigned attempts);
 
+/* --- follow.c --- */
+/* Before the task is opened: where it hears of its turn. */
+void worker_set_turn(struct worker *worker, int fd);
+/* Opens the task, waits for its turn, and takes the entry over. 0; 1: nobody
+ * needed it, and it is closed; or a code, with host->why. */
+int worker_follow(struct worker *worker);
+/* So many items are done; the supervisor hears of it when they are enough. */
+void worker_served(struct worker *worker, unsigned count);
+/* Between turns. */
+bool worker_is_to_leave(struct worker *worker);
+/* All that it has done is committed. False: it is to stay after all. */
+bool worker_leaves(struct worker *worker);
+
+/* Takes its entry of the segment. */
+int worker_enter(struct worker *worker);
 /* What the function returned, if it came back. */
 int worker_call(struct worker *worker, int (*function)(weir_call *call));
+/* Both in one; else what was saved is loaded apart. */
+int worker_open(struct worker *worker);
+int worker_load_saved(struct worker *worker);
 int worker_open_task(struct worker *worker);
 void worker_close_task(struct worker *worker);
 /* Adds the time since worker->now to the member's sums. */

@@ -34,6 +34,7 @@ cli_tests = \
 	%D%/run-order.sh \
 	%D%/run-overflow.sh \
 	%D%/run-parts.sh \
+	%D%/run-recycle.sh \
 	%D%/run-refused.sh \
 	%D%/run-signals.sh \
 	%D%/run-sizes.sh \
@@ -46,6 +47,7 @@ LONG_TESTS += %D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
+	%D%/plugins/heir.c \
 	%D%/plugins/hold.c \
 	%D%/plugins/keyed.c \
 	%D%/plugins/try.c \

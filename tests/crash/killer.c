@@ -142,7 +142,7 @@ int main(int argc, char **argv)
     unsigned long killed = 0, nurseries = 0, idle = 0, amid = 0;
     struct found found;
 
-    if (runner <= 0)
+    if (runner <= 1) /* nobody, or everybody's */
         return 2;
     srandom((unsigned)atoi(argv[4]));
     wait_for_workers(runner);

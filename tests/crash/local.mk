@@ -64,6 +64,7 @@ crash_scripts = \
 	%D%/run-key.sh \
 	%D%/run-named.sh \
 	%D%/run-overflow.sh \
+	%D%/run-recycle.sh \
 	%D%/run-rename.sh \
 	%D%/run-resume.sh \
 	%D%/run-stopped.sh \

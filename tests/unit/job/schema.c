@@ -70,6 +70,7 @@ static void find_row(const char *page, const struct key *key, char *out,
         [LEVEL_BACKOFF] = "\n## Keys of `backoff`\n",
         [LEVEL_WAIT] = "\n## Keys of `backoff`\n",
         [LEVEL_HALT] = "\n## Keys of `halt`\n",
+        [LEVEL_RECYCLE] = "\n## Keys of `recycle`\n",
         [LEVEL_STDIN] = "\n## Ends of a job\n",
         [LEVEL_STDOUT] = "\n## Ends of a job\n",
     };

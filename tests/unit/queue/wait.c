@@ -285,6 +285,51 @@ START_TEST(swept)
 }
 END_TEST
 
+/* Asked to leave: its wait ends once, and it waits again as ever. */
+START_TEST(asked_to_leave)
+{
+    struct desk desk = desk_open(1, 4, 4096);
+    struct waiter waiter;
+
+    ck_assert(!member_asked_leave(desk.members[1]));
+    begin(&waiter, desk.members[1], false);
+    until_waiting(&desk, 1, 0);
+    member_ask_leave(desk.segment, 1);
+    ck_assert_int_eq(end(&waiter), WEIR_ETIMEDOUT);
+    ck_assert(member_asked_leave(desk.members[1]));
+    begin(&waiter, desk.members[1], false);
+    until_waiting(&desk, 1, 0);
+    desk_put(desk.members[0], 0, "x");
+    ck_assert_int_eq(end(&waiter), 1);
+    ck_assert(member_asked_leave(desk.members[1]));
+    ck_assert_int_eq(turn_abort(desk.members[1]), 0);
+    ck_assert(member_goes(desk.members[1]));
+    ck_assert(!member_goes(desk.members[1]));
+    ck_assert(!member_ask_stay(desk.segment, 1));
+    member_leave(&desk.members[1]);
+    ck_assert_int_eq(member_enter(desk.segment, 1, &desk.members[1]), 0);
+    ck_assert(!member_asked_leave(desk.members[1]));
+    desk_take(desk.members[1], 0, "x");
+    desk_close(&desk);
+}
+END_TEST
+
+/* Before it has seen it, and after. */
+START_TEST(asked_to_stay)
+{
+    struct desk desk = desk_open(1, 4, 4096);
+    bool seen = _i == 1;
+
+    member_ask_leave(desk.segment, 1);
+    if (seen)
+        ck_assert(member_asked_leave(desk.members[1]));
+    ck_assert(member_ask_stay(desk.segment, 1));
+    ck_assert(!member_asked_leave(desk.members[1]));
+    ck_assert(!member_goes(desk.members[1]));
+    desk_close(&desk);
+}
+END_TEST
+
 Suite *wait_suite(void)
 {
     Suite *suite = suite_create("wait");
@@ -296,6 +341,8 @@ Suite *wait_suite(void)
     tcase_add_test(test, woken_by_room);
     tcase_add_test(test, woken_by_close);
     tcase_add_test(test, canceled);
+    tcase_add_test(test, asked_to_leave);
+    tcase_add_loop_test(test, asked_to_stay, 0, 2);
     tcase_add_loop_test(test, left_by_a_spinner, 0, 2);
     tcase_add_test(test, beside_a_spinner);
     tcase_add_loop_test(test, spinner_canceled, 0, 2);

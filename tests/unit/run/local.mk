@@ -7,6 +7,7 @@ TESTS += %D%/test
 	%D%/brim.c \
 	%D%/failed_store.c \
 	%D%/failure.c \
+	%D%/follow.c \
 	%D%/give.c \
 	%D%/guard.c \
 	%D%/halt.c \

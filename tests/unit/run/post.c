@@ -18,6 +18,10 @@ static struct post sample(void)
                          .kept = 2,
                          .digests = true,
                          .replays = true,
+                         .recycled = true,
+                         .follows = true,
+                         .recycle_items = UINT64_C(1) << 33,
+                         .recycle_bytes = 7 << 20,
                          .from_capacity = 128,
                          .from_bytes = UINT64_C(1) << 40 };
     post_places *places = VEC_ADD(&post.outputs);
@@ -53,6 +57,10 @@ START_TEST(written_is_read)
     ck_assert_uint_eq(got.kept, 2);
     ck_assert(got.digests);
     ck_assert(got.replays);
+    ck_assert(got.recycled);
+    ck_assert(got.follows);
+    ck_assert_uint_eq(got.recycle_items, UINT64_C(1) << 33);
+    ck_assert_uint_eq(got.recycle_bytes, 7 << 20);
     ck_assert_uint_eq(got.queues.count, 2);
     ck_assert_str_eq(got.queues.at[1].name, "bad");
     ck_assert_uint_eq(got.queues.at[1].bytes, 4096);

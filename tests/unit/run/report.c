@@ -26,6 +26,7 @@ static struct run_stage stages[] = {
       .left = 5,
       .retried = 7,
       .deaths = 2,
+      .recycled = 3,
       .busy_ns = 20,
       .starved_ns = 80 },
 };
@@ -84,7 +85,7 @@ START_TEST(for_people)
     HAS(text, "words: ended after 3 s, 301 failed\n");
     HAS(text, "read   gave 12.3 k");
     HAS(text, "count  took 12.3 k, done 12 k, gave 0, failed 300, left out 40, "
-              "left 5, tried again 7, workers lost 2\n");
+              "left 5, tried again 7, workers lost 2, replaced 3\n");
     HAS(text, "'read' held the others back: 'read' busy 90 %");
     text = text_of(&report, &buf, false);
     HAS(text, "failed in 'count'");

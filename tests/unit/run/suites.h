@@ -9,6 +9,7 @@ Suite *backoff_suite(void);
 Suite *brim_suite(void);
 Suite *failed_store_suite(void);
 Suite *failure_suite(void);
+Suite *follow_suite(void);
 Suite *give_suite(void);
 Suite *guard_suite(void);
 Suite *halt_suite(void);

@@ -1,0 +1,142 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# kill -9 at each step by which a worker is replaced: of the old one, of its
+# heir, of both, of the supervisor, of the nursery; and at random. The total is
+# right. WEIR_LONG: 300 random kills.
+# shellcheck disable=SC2034 # `status` is read by `exits`
+. "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/plugins.sh"
+
+weir=$WEIR_BUILDDIR/tests/crash/weir
+killer=$WEIR_BUILDDIR/tests/crash/killer
+[ -x "$weir" ] || skip_all "there is no $weir; make check builds it"
+build_plugin heir
+WEIR_PLUGIN_PATH=$WEIR_BUILDDIR/plugins/.libs:$work/plugins
+XDG_STATE_HOME=$work/state
+export WEIR_PLUGIN_PATH XDG_STATE_HOME
+
+# A worker that has done 60 items waits, amid the last one, until another has
+# opened: so each worker but the last comes to be replaced. (That it has done 20
+# is seen behind a batch, of at most 32.)
+cat >job.yaml <<'YAML'
+weir: 1
+job: job
+vars: { every: { default: "60", type: uint } }
+defaults: { retries: 100 }
+queues: { q: { capacity: 32 } }
+stages:
+  - { name: read, task: file.lines, with: { paths: in }, to: q }
+  - { name: do, task: heir.sum, with: { log: log, every: "${every}" }, from: q,
+      to: stdout, recycle: 20 }
+YAML
+seq 1 400 >in
+echo "400 items, $(tr -d '\n' <in | wc -c) bytes" >want
+
+go() { # FAULT [OPTION...]
+    fault=$1
+    shift
+    rm -f log
+    WEIR_FAULT=$fault timeout -k 5 100 \
+        "$weir" run "$@" job.yaml >out 2>err
+    status=$?
+}
+
+# Each process counts for itself: so every heir, or every old one, dies there.
+killed_at() { # WHO POINT
+    go "$2:1:kill"
+    exits 0 "$1 is killed at $2"
+    same "the total is right" out want
+    like "$1 was" err 'do .*workers lost [1-9]'
+}
+for point in follow.opened follow.waits follow.turn follow.entered \
+    follow.loaded; do
+    killed_at "the heir" $point
+done
+for point in follow.saved follow.gone follow.left follow.told; do
+    killed_at "the old one" $point
+done
+# One right after the other.
+for pair in follow.saved:1:kill,follow.turn:1:kill \
+    follow.left:1:kill,follow.entered:1:kill \
+    follow.gone:1:kill,follow.loaded:1:kill; do
+    go $pair
+    exits 0 "both are killed: $pair"
+    same "the total is right" out want
+done
+
+# The supervisor takes all with it; who resumes comes to the right total.
+if ! "$weir" --version --verbose | grep -q 'sqlite: yes'; then
+    skip "the supervisor is killed" "built without SQLite"
+else
+    for point in recycle.left recycle.seated; do
+        go $point:1:kill --journal
+        exits 137 "the supervisor is killed at $point"
+        rm -f log
+        run "$weir" resume last
+        exits 0 "who resumes goes on"
+        same "the total is right" out want
+    done
+fi
+
+# The child of timeout, which is the supervisor.
+has_supervisor() {
+    supervisor=
+    read -r supervisor _ <"/proc/$timer/task/$timer/children"
+    [ -n "$supervisor" ]
+}
+begin() { # [OPTION...]
+    rm -f log
+    timeout -k 5 100 "$weir" run "$@" job.yaml >out 2>err &
+    timer=$!
+    until_true 20 has_supervisor
+}
+
+# Who forks is killed while the heir opens, and while it waits for its turn.
+nursery() {
+    tr ' ' '\n' <"/proc/$supervisor/task/$supervisor/children" |
+        while read -r child; do
+            [ "$(cat "/proc/$child/comm")" != weir-nursery ] || echo "$child"
+        done
+}
+opened() {
+    [ -e log ] && [ "$(grep -c '^open ' log)" -ge "$1" ]
+}
+touch hold
+begin
+ok "the first one opens" until_true 20 opened 1
+kill -KILL "$(nursery)"
+ok "another one opens" until_true 20 opened 2
+rm hold
+wait $timer
+status=$?
+exits 0 "the nursery is killed while a worker opens"
+same "the total is right" out want
+
+begin --set every=70
+ok "an heir is there" until_true 20 opened 2
+kill -KILL "$(nursery)"
+wait $timer
+status=$?
+exits 0 "the nursery is killed while an heir is there"
+same "the total is right" out want
+
+# At random.
+kills=10
+long && kills=300
+done_kills=0
+round=0
+while [ $done_kills -lt $kills ] && [ $round -lt 100 ]; do
+    round=$((round + 1))
+    begin
+    "$killer" "$supervisor" $((kills - done_kills)) 12000 \
+        $((round + ${SEED:-0})) >result
+    wait $timer
+    status=$?
+    read -r killed _ <result
+    done_kills=$((done_kills + killed))
+    exits 0 "it ends ($killed killed at random)"
+    same "the total is right" out want
+done
+ok "enough were killed" [ $done_kills -ge $kills ]
+
+finish
