@@ -42,8 +42,9 @@ struct run {
     unsigned members, queues;
     pid_t pids[MEMBERS];
     bool ended[MEMBERS];
-    unsigned forks[MEMBERS];
+    const char *points[MEMBERS]; /* where it is to die; NULL: nowhere */
     unsigned seed;
+    sigset_t child; /* SIGCHLD, blocked: it is waited for */
     struct flow_result *result;
 };
 
@@ -339,6 +340,10 @@ static void work_on(const struct run *run, struct member *member,
         _exit(WRONG_PAYLOAD);
     memcpy(&record, item->data, sizeof record);
     demand(turn_take_up(member, item));
+    if (flow->back && record.id % 3 == 0) {
+        demand(turn_put_off(member, item, CAUSE_ERROR));
+        demand(turn_take_up(member, item));
+    }
     count = list_outputs(flow, record.id, item->skip, outputs);
     if (flow->keyed)
         check_worker(run, member, record.id);
@@ -384,6 +389,21 @@ static int give_some_back(struct member *member, const struct item *items,
     return 1;
 }
 
+/* Now and then, all that is left of the batch: who leases it next may be
+ * another. Not some of it: where order is kept, those behind would wait for an
+ * item that nobody has. */
+static bool give_back(struct member *member, const struct item *items,
+                      int count)
+{
+    static unsigned calls;
+
+    if (hash_mix(items[0].root, ++calls) % 5 != 0)
+        return false;
+    for (int i = 0; i < count; i++)
+        demand(turn_release(member, &items[i]));
+    return true;
+}
+
 static void worker_main(const struct run *run, struct member *member)
 {
     static const unsigned queues[] = { 0 };
@@ -404,8 +424,11 @@ static void worker_main(const struct run *run, struct member *member)
         demand(count);
         if (run->flow->keyed)
             count = give_some_back(member, items, count);
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count; i++) {
+            if (run->flow->back && give_back(member, &items[i], count - i))
+                break;
             work_on(run, member, &items[i]);
+        }
         demand(turn_commit(member, NULL, NULL));
     }
 }
@@ -467,6 +490,24 @@ static void rest(const struct run *run, uint32_t given)
     }
 }
 
+/* One, in one hold of the lock; 0: it must be done step by step. */
+static uint32_t put_small(const struct flow *flow, struct member *member,
+                          uint32_t id)
+{
+    char data[ITEM_SMALL];
+    weir_bytes item = { data, flow->size };
+    struct book *book = turn_book(member);
+    int code;
+
+    fill(data, flow->size, id, 0);
+    id++;
+    memcpy(book->cursor, &id, sizeof id);
+    book->cursor_size = sizeof id;
+    code = turn_put(member, 0, &item, 1, id - 1);
+    demand(code);
+    return (uint32_t)code;
+}
+
 static void source_main(const struct run *run, struct member *member)
 {
     const struct flow *flow = run->flow;
@@ -484,6 +525,10 @@ static void source_main(const struct run *run, struct member *member)
         struct book *book;
         int code;
 
+        if (flow->direct && put_small(flow, member, next) != 0) {
+            next++;
+            continue;
+        }
         for (; count < most && next + count < flow->items; count++)
             outputs[count] = (struct output){ .id = next + count };
         code = stage_set(member, flow, outputs, count, NULL);
@@ -503,29 +548,64 @@ static void source_main(const struct run *run, struct member *member)
 
 /* -------------------------------------------------------- in the owner ---- */
 
+static enum flow_role role_of(const struct flow *flow, unsigned number)
+{
+    return number == 0               ? FLOW_SOURCE
+           : number <= flow->workers ? FLOW_WORKER
+                                     : FLOW_APPENDER;
+}
+
+static struct flow_order order_of(struct run *run, enum flow_role role)
+{
+    const struct flow *flow = run->flow;
+    struct flow_order order = { .nth = 1 };
+
+    if (flow->plan != NULL && run->result->kills < flow->deaths)
+        flow->plan->order(flow->plan->arg, role, &order);
+    return order;
+}
+
+/* In a child. */
+static void become(const struct run *run, enum flow_role role, const char *spec)
+{
+    const struct flow_plan *plan = run->flow->plan;
+    sigset_t none;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (plan != NULL && plan->traces[role] != NULL)
+        setenv("WEIR_FAULT_TRACE", plan->traces[role], 1);
+    fault_start(spec, -1);
+}
+
 static void fork_member(struct run *run, unsigned number)
 {
     const struct flow *flow = run->flow;
+    struct flow_order order = { NULL };
     char spec[128] = "";
     struct member *member;
     pid_t pid;
 
-    if (flow->point != NULL && run->result->kills < flow->deaths &&
-        (flow->member < 0 || flow->member == (int)number))
+    if (flow->plan != NULL)
+        order = order_of(run, role_of(flow, number));
+    else if (flow->point != NULL && run->result->kills < flow->deaths &&
+             (flow->member < 0 || flow->member == (int)number))
         snprintf(spec, sizeof spec, "%s:%u:kill%s%s", flow->point,
                  flow->nth +
                      (flow->exact ? 0 : (unsigned)rand_r(&run->seed) % 3),
                  flow->also != NULL ? "," : "",
                  flow->also != NULL ? flow->also : "");
+    if (order.point != NULL)
+        snprintf(spec, sizeof spec, "%s:%u:kill", order.point, order.nth);
+    run->points[number] = order.point;
     fflush(NULL);
-    run->forks[number]++;
     pid = fork();
     if (pid != 0) {
         run->pids[number] = pid;
         return;
     }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    fault_start(spec, (int)number);
+    become(run, role_of(flow, number), spec);
     demand(member_enter(run->segment, number, &member));
     if (number == 0)
         source_main(run, member);
@@ -558,14 +638,133 @@ static void fault_is(struct run *run, const char *format, ...)
     va_end(args);
 }
 
-/* A member is gone: recovered, and forked again unless it had ended. */
-static void bury(struct run *run, unsigned number, int status)
+/* False: there is none. */
+static bool kill_one(struct run *run)
 {
-    const struct flow *flow = run->flow;
-    int code = member_recover(run->segment, number, CAUSE_SIGNAL,
-                              WTERMSIG(status), NULL);
+    unsigned from = (unsigned)rand_r(&run->seed);
 
-    run->pids[number] = 0;
+    for (unsigned i = 0; i < run->members; i++) {
+        unsigned number = (from + i) % run->members;
+
+        if (run->pids[number] == 0)
+            continue;
+        kill(run->pids[number], SIGKILL);
+        run->points[number] = NULL;
+        return true;
+    }
+    return false;
+}
+
+/* ---------------------------------------------- what the owner does ---- */
+
+/* Recovers a member; closes a queue. May be ended and done again. */
+struct deed {
+    int (*act)(struct segment *segment, unsigned number, int signal);
+    unsigned number;
+    int signal;
+};
+
+static int recover_it(struct segment *segment, unsigned number, int signal)
+{
+    return member_recover(segment, number, CAUSE_SIGNAL, signal, NULL);
+}
+
+static int close_it(struct segment *segment, unsigned number, int signal)
+{
+    (void)signal;
+    return queue_close(segment, number);
+}
+
+/* The owner has stopped where it was to. True: it is ended there. */
+static bool interfere(struct run *run, pid_t pid,
+                      const struct flow_order *order, struct flow_event *event)
+{
+    struct flow_order *came = &event->amid[event->amids++];
+
+    *came = *order;
+    if (order->other)
+        came->other = kill_one(run);
+    kill(pid, order->ends ? SIGKILL : SIGCONT);
+    return order->ends;
+}
+
+/* In a process that dies, or stops, at such a point. Returns whether it has
+ * come to its end. */
+static bool do_apart(struct run *run, const struct deed *deed,
+                     const struct flow_order *order, struct flow_event *event,
+                     int *code_out)
+{
+    bool ends = false;
+    char spec[128];
+    int status;
+    pid_t pid;
+
+    snprintf(spec, sizeof spec, "%s:%u:stop", order->point, order->nth);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        become(run, FLOW_OWNER, spec);
+        _exit(-deed->act(run->segment, deed->number, deed->signal));
+    }
+    while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status))
+        ends = interfere(run, pid, order, event);
+    *code_out = WIFEXITED(status) ? -WEXITSTATUS(status) : 0;
+    return !ends;
+}
+
+static int do_deed(struct run *run, const struct deed *deed,
+                   struct flow_event *event)
+{
+    unsigned most = sizeof event->amid / sizeof *event->amid;
+
+    while (event->amids < most) {
+        struct flow_order order = order_of(run, FLOW_OWNER);
+        int code;
+
+        if (order.point == NULL)
+            break;
+        if (do_apart(run, deed, &order, event, &code))
+            return code;
+    }
+    return deed->act(run->segment, deed->number, deed->signal);
+}
+
+static void tell(const struct run *run, const struct flow_event *event)
+{
+    const struct flow_plan *plan = run->flow->plan;
+
+    if (plan != NULL && plan->happened != NULL)
+        plan->happened(plan->arg, event);
+}
+
+static void close_queue(struct run *run, unsigned queue)
+{
+    const struct deed deed = { close_it, queue, 0 };
+    struct flow_event event = { 0 };
+    int code = do_deed(run, &deed, &event);
+
+    if (code < 0)
+        fault_is(run, "queue %u was not closed: %s", queue,
+                 weir_strerror(code));
+    tell(run, &event);
+}
+
+/* -------------------------------------------------------------- deaths ---- */
+
+struct gone {
+    unsigned number;
+    int status;
+};
+
+static void mourn(struct run *run, const struct gone *gone,
+                  struct flow_event *event)
+{
+    unsigned number = gone->number;
+    int status = gone->status;
+    const struct deed deed = { recover_it, number,
+                               WIFSIGNALED(status) ? WTERMSIG(status) : 0 };
+    int code = do_deed(run, &deed, event);
+
     if (code < 0)
         fault_is(run, "member %u was not recovered: %s", number,
                  weir_strerror(code));
@@ -577,23 +776,85 @@ static void bury(struct run *run, unsigned number, int status)
         fault_is(run, "member %u ended with %d", number, WEXITSTATUS(status));
     run->result->kills += WIFSIGNALED(status) != 0;
     run->ended[number] = member_book(run->segment, number)->ended != 0;
-    if (run->result->fault[0] != '\0')
-        return;
+}
+
+/* Forked again unless it had ended. */
+static void replace(struct run *run, unsigned number)
+{
+    const struct flow *flow = run->flow;
+
     if (!run->ended[number])
         fork_member(run, number);
     else if (number == 0)
-        queue_close(run->segment, 0);
-    else if (all_ended(run, 1, flow->workers))
+        close_queue(run, 0);
+    else if (number <= flow->workers && all_ended(run, 1, flow->workers))
         for (unsigned q = 1; q < run->queues; q++)
-            queue_close(run->segment, q);
+            close_queue(run, q);
 }
 
-static void kill_one(struct run *run)
-{
-    unsigned number = (unsigned)rand_r(&run->seed) % run->members;
+static unsigned number_of(const struct run *run, pid_t pid);
+static pid_t await(struct run *run, int64_t deadline_ns, int *status_out);
 
-    if (run->pids[number] != 0)
-        kill(run->pids[number], SIGKILL);
+static bool anybody(const struct run *run)
+{
+    unsigned number = 0;
+
+    while (number < run->members && run->pids[number] == 0)
+        number++;
+    return number < run->members;
+}
+
+static void note_gone(struct run *run, struct gone *gone,
+                      struct flow_event *event)
+{
+    unsigned number = gone->number;
+
+    run->pids[number] = 0;
+    if (!WIFSIGNALED(gone->status) || event->gone == 2)
+        return;
+    event->dead[event->gone].role = role_of(run->flow, number);
+    event->dead[event->gone++].point = run->points[number];
+}
+
+/* Until two are dead; a short while for one to die where it is to, then of any
+ * of those that are left. Returns how many are gone by then. */
+static unsigned await_second(struct run *run, struct gone *gone,
+                             struct flow_event *event)
+{
+    int64_t patience = clock_deadline(3 * NS_PER_MS);
+    unsigned count = 1;
+
+    while (event->gone == 1 && anybody(run)) {
+        pid_t pid = await(run, patience, &gone[count].status);
+
+        if (pid > 0) {
+            gone[count].number = number_of(run, pid);
+            note_gone(run, &gone[count++], event);
+        } else if (clock_left(patience) == 0) {
+            kill_one(run);
+            patience = clock_deadline(3 * NS_PER_MS);
+        }
+    }
+    return count;
+}
+
+/* All that are dead are recovered, and only then is one forked again. */
+static void bury(struct run *run, unsigned number, int status)
+{
+    struct gone gone[MEMBERS] = { { number, status } };
+    struct flow_event event = { 0 };
+    unsigned count = 1, from;
+
+    note_gone(run, gone, &event);
+    if (run->flow->plan != NULL && run->flow->plan->two && event.gone == 1 &&
+        run->result->kills < run->flow->deaths)
+        count = await_second(run, gone, &event);
+    from = count > 1 ? (unsigned)rand_r(&run->seed) % count : 0;
+    for (unsigned i = 0; i < count; i++)
+        mourn(run, &gone[(i + from) % count], &event);
+    tell(run, &event);
+    for (unsigned i = 0; i < count && run->result->fault[0] == '\0'; i++)
+        replace(run, gone[i].number);
 }
 
 static unsigned number_of(const struct run *run, pid_t pid)
@@ -605,6 +866,20 @@ static unsigned number_of(const struct run *run, pid_t pid)
     return number;
 }
 
+/* The next one that is gone; 0: none until then. */
+static pid_t await(struct run *run, int64_t deadline_ns, int *status_out)
+{
+    pid_t pid = waitpid(-1, status_out, WNOHANG);
+    int64_t left = clock_left(deadline_ns);
+    struct timespec most = { .tv_sec = left / NS_PER_S,
+                             .tv_nsec = left % NS_PER_S };
+
+    if (pid != 0 || left == 0)
+        return pid;
+    sigtimedwait(&run->child, NULL, &most);
+    return waitpid(-1, status_out, WNOHANG);
+}
+
 static void supervise(struct run *run)
 {
     const struct flow *flow = run->flow;
@@ -613,10 +888,11 @@ static void supervise(struct run *run)
     unsigned kills = flow->kills;
 
     while (!all_ended(run, 0, run->members) && run->result->fault[0] == '\0') {
-        int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
         struct timespec nap = { .tv_nsec = 1 +
                                            (long)rand_r(&run->seed) % 600000 };
+        int status;
+        pid_t pid = await(run, kills > 0 ? 0 : clock_deadline(NS_PER_S / 50),
+                          &status);
 
         if (pid > 0) {
             bury(run, number_of(run, pid), status);
@@ -635,8 +911,8 @@ static void supervise(struct run *run)
             if (flow->ordered) /* what two had is given back in any order */
                 kill_one(run);
             kills--;
+            nanosleep(&nap, NULL);
         }
-        nanosleep(&nap, NULL);
     }
     for (unsigned i = 0; i < run->members; i++)
         if (run->pids[i] != 0) {
@@ -819,15 +1095,21 @@ void flow_run(const struct flow *flow, struct flow_result *result)
                        .seed = flow->seed,
                        .result = result };
 
+    sigset_t before;
+
     memset(result, 0, sizeof *result);
     fault_start("", -1);
     if (open_run(&run) < 0) {
         fault_is(&run, "no segment");
         return;
     }
+    sigemptyset(&run.child);
+    sigaddset(&run.child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &run.child, &before);
     for (unsigned i = 0; i < run.members; i++)
         fork_member(&run, i);
     supervise(&run);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (result->fault[0] == '\0')
         cut_file(&run);
     if (result->fault[0] == '\0')

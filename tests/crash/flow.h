@@ -24,6 +24,47 @@ enum flow_kind {
     FLOW_PARTS, /* `outputs` new items per input, to q1 */
 };
 
+/* The source is member 0, then come workers, then appenders. The owner is no
+ * member: it recovers, and closes. */
+enum flow_role {
+    FLOW_SOURCE,
+    FLOW_WORKER,
+    FLOW_APPENDER,
+    FLOW_OWNER,
+    FLOW_ROLES,
+};
+
+/* Where a process is to die. */
+struct flow_order {
+    const char *point; /* NULL: nowhere */
+    unsigned nth;
+    /* The owner only stops there. Meanwhile: */
+    bool other; /* some member is killed, and then */
+    bool ends;  /* the owner, too, and another one starts again */
+};
+
+/* What has happened by one recovery, or one close. */
+struct flow_event {
+    unsigned gone; /* members: 0 at a close */
+    struct {
+        enum flow_role role;
+        const char *point; /* NULL: wherever it was */
+    } dead[2];
+    unsigned amids; /* how often the owner came to where it was to stop */
+    struct flow_order amid[4];
+};
+
+/* Who dies where is asked at each fork; of the owner, at each recovery and
+ * close, and again when that was ended. */
+struct flow_plan {
+    void (*order)(void *arg, enum flow_role role, struct flow_order *order);
+    void (*happened)(void *arg, const struct flow_event *event);
+    void *arg;
+    bool two; /* nobody is recovered before another is dead, too */
+    /* A file for each role, in which the points stand that it passes. */
+    const char *traces[FLOW_ROLES];
+};
+
 struct flow {
     enum flow_kind kind;
     uint32_t items;
@@ -38,6 +79,8 @@ struct flow {
     bool keyed;        /* q0 has a key, of a few values: needs one appender */
     uint32_t drops;    /* ordered: each such item gives nothing; 0: none */
     unsigned trickle;  /* source rests until all is quiet after so many items */
+    bool direct;       /* the source puts small items in one hold of the lock */
+    bool back;         /* workers put some items off, and give some back */
     unsigned kills;    /* random, from outside */
     const char *point; /* members die at this point... */
     const char *also;  /* and at this one: point:nth:kill */
@@ -45,7 +88,8 @@ struct flow {
     bool exact;        /* (or not) */
     unsigned deaths;   /* so many of them */
     int member;        /* this one only; -1: any */
-    bool sweep;        /* the owner sweeps */
+    const struct flow_plan *plan; /* instead of a point; NULL: none */
+    bool sweep;                   /* the owner sweeps */
     unsigned seed;
     int limit_ms; /* then it "stands still" */
 };

@@ -11,6 +11,19 @@ LONG_TESTS += %D%/queue
 %C%_queue_CFLAGS = $(UNIT_CFLAGS)
 %C%_queue_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/matrix
+TESTS += %D%/matrix
+LONG_TESTS += %D%/matrix
+%C%_matrix_SOURCES = \
+	%D%/flow.c %D%/flow.h \
+	%D%/matrix.c \
+	%D%/never.c %D%/never.h
+%C%_matrix_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests \
+	-DTEST_SRCDIR='"$(abs_srcdir)"'
+%C%_matrix_CFLAGS = $(UNIT_CFLAGS)
+%C%_matrix_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
+EXTRA_DIST += %D%/never.list
+
 check_PROGRAMS += %D%/pool
 TESTS += %D%/pool
 LONG_TESTS += %D%/pool

@@ -11,11 +11,13 @@ grep -rhoE 'WEIR_POINT\("[^"]+"\)' "$WEIR_SRCDIR/core" "$WEIR_SRCDIR/plugins" |
 sed -n 's/^\([a-z][^ ]*\) .*/\1/p' "$list" | sort -u >listed
 same 'all points, and no others, are listed' listed points
 
-# The name stands in the test, or the test learns names and is held to the list.
+# The name stands in the test; or the test learns names and is held to the list,
+# or it takes them from there.
 while read -r point test _; do
     case $point in '#'* | '') continue ;; esac
     grep -qF "$point" "$WEIR_SRCDIR/$test" ||
-        grep -qF "points_expect(&points, \"$test\")" "$WEIR_SRCDIR/$test" ||
+        grep -qE "points_(expect|listed)\(&points, \"$test\"\)" \
+            "$WEIR_SRCDIR/$test" ||
         echo "$point $test"
 done <"$list" >missing
 is 'each is killed at by its test' "$(cat missing)" ''

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * queue.c - kills in a pipeline over core/queue: at random from outside, and
- * at every named step; nothing is lost, doubled, torn or left over. And each
- * mutation of the protocol is noticed.
+ * amid a trickle of items; nothing is lost, doubled, torn or left over. And
+ * each mutation of the protocol is noticed. Every named step has its rows in
+ * matrix.c.
  */
 #include "config.h"
 
@@ -12,7 +13,6 @@
 
 #include "base/base.h"
 #include "crash/flow.h"
-#include "lib/points.h"
 #include "lib/suites.h"
 
 static bool is_long(void)
@@ -176,103 +176,7 @@ START_TEST(at_its_lane)
 }
 END_TEST
 
-/* -------------------------------------------------------------- points ---- */
-
-/* All points that the flows pass, with these kills. */
-static void learn_from(struct points *points, unsigned seed)
-{
-    points_trace();
-    for (unsigned kind = FLOW_COPY; kind <= FLOW_PARTS; kind++) {
-        struct flow flow = { .kind = kind,
-                             .items = 200,
-                             .capacity = 4,
-                             .batch = 8,
-                             .size = 200,
-                             .outputs = 10,
-                             .workers = 2,
-                             .appenders = 2,
-                             .kills = 4,
-                             .member = -1,
-                             .seed = seed,
-                             .limit_ms = 20000 };
-
-        expect_whole(&flow);
-        flow.ordered = true;
-        flow.appenders = 1;
-        flow.workers = 4;
-        flow.kills = 20;
-        expect_whole(&flow);
-        flow.ordered = false;
-        flow.keyed = true;
-        expect_whole(&flow);
-    }
-    points_read(points);
-}
-
-/* What a kill hits is luck: until all have been passed that should be. */
-static void learn_points(struct points *points)
-{
-    char name[POINT_ROOM];
-    unsigned seed = 0;
-
-    do
-        learn_from(points, seed++);
-    while (seed < 20 && points_lack(points, "tests/crash/queue.c", name));
-}
-
-/* Somebody must have died under a lock before: there. */
-static const char *before_rebuild(const char *point)
-{
-    if (strcmp(point, "queue.lane.rebuild") == 0)
-        return "queue.lane.word:5:kill";
-    return strstr(point, "rebuil") != NULL ? "queue.ready.word:5:kill" : NULL;
-}
-
-/* Each member that passes it dies there, some times, then all goes on. */
-START_TEST(at_each_point)
-{
-    static struct points points;
-    const unsigned kinds = FLOW_PARTS + 1;
-
-    learn_points(&points);
-    printf("# %u points\n", points.count);
-    points_expect(&points, "tests/crash/queue.c");
-    for (unsigned i = 0; i < points.count; i++) {
-        for (unsigned kind = 0; kind < kinds; kind++) {
-            struct flow flow = { .kind = kind,
-                                 .items = 400,
-                                 .capacity = capacities[(i + kind) % 3],
-                                 .batch = batches[(i + _i) % 3],
-                                 .size = 200,
-                                 .outputs = 10,
-                                 .workers = 3,
-                                 .appenders = 2,
-                                 .point = points.at[i],
-                                 .also = before_rebuild(points.at[i]),
-                                 .nth = 1 + (i + kind) % 5,
-                                 .deaths = is_long() ? 40 : 6,
-                                 .member = -1,
-                                 .seed = i * 10 + kind,
-                                 .limit_ms = 20000 };
-
-            if (!is_long() && (i + kind + (unsigned)_i) % 3 != 0)
-                continue;
-            expect_whole(&flow);
-            if (!is_long() && strstr(points.at[i], "queue.") == NULL)
-                continue;
-            flow.ordered = true;
-            flow.appenders = 1;
-            flow.items /= is_long() ? 1 : 4;
-            flow.drops = (i + kind) % 2 * 5;
-            expect_whole(&flow);
-            flow.ordered = false;
-            flow.keyed = true;
-            flow.drops = 0;
-            expect_whole(&flow);
-        }
-    }
-}
-END_TEST
+/* ------------------------------------------------------------- trickle ---- */
 
 /* A few items, then silence: what stands still is not repaired by traffic. */
 START_TEST(trickle)
@@ -410,7 +314,6 @@ static Suite *queue_suite(void)
     tcase_add_loop_test(test, in_order, 0, 12);
     tcase_add_loop_test(test, by_key, 0, 12);
     tcase_add_test(test, at_its_lane);
-    tcase_add_loop_test(test, at_each_point, 0, 1);
     tcase_add_loop_test(test, trickle, 0, 10);
     suite_add_tcase(suite, test);
     test = tcase_create("mutations");

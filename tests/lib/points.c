@@ -51,26 +51,34 @@ void points_read(struct points *points)
     unsetenv("WEIR_FAULT_TRACE");
 }
 
-bool points_lack(const struct points *points, const char *test, char *name_out)
+void points_listed(struct points *points, const char *test)
 {
     FILE *file = fopen(TEST_SRCDIR "/tests/crash/points.list", "r");
     char line[256], name[POINT_ROOM], of[128];
-    unsigned count = 0;
-    bool lack = false;
 
-    ck_assert_ptr_nonnull(file);
-    while (!lack && fgets(line, sizeof line, file) != NULL) {
-        if (line[0] == '#' || sscanf(line, "%63s %127s", name, of) != 2 ||
-            strcmp(of, test) != 0)
-            continue;
-        lack = !points_has(points, name);
-        count++;
-    }
+    points->count = 0;
+    if (file == NULL)
+        return;
+    while (fgets(line, sizeof line, file) != NULL &&
+           points->count < POINTS_MOST)
+        if (line[0] != '#' && sscanf(line, "%63s %127s", name, of) == 2 &&
+            strcmp(of, test) == 0)
+            strcpy(points->at[points->count++], name);
     fclose(file);
-    ck_assert_uint_gt(count, 0);
-    if (lack)
-        strcpy(name_out, name);
-    return lack;
+}
+
+bool points_lack(const struct points *points, const char *test, char *name_out)
+{
+    struct points listed;
+
+    points_listed(&listed, test);
+    ck_assert_uint_gt(listed.count, 0);
+    for (unsigned i = 0; i < listed.count; i++)
+        if (!points_has(points, listed.at[i])) {
+            strcpy(name_out, listed.at[i]);
+            return true;
+        }
+    return false;
 }
 
 void points_expect(const struct points *points, const char *test)

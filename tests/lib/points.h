@@ -24,6 +24,9 @@ struct points {
 void points_trace(void);
 void points_read(struct points *points);
 bool points_has(const struct points *points, const char *name);
+/* Those that points.list gives to this test; none when it cannot be read. For
+ * main, where nothing is asserted yet. */
+void points_listed(struct points *points, const char *test);
 /* Whether one is missing that points.list gives to this test, and which one. */
 bool points_lack(const struct points *points, const char *test, char *name_out);
 /* Fails when one is missing that points.list gives to this test, a file from

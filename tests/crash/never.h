@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * never.h - never.list: which role never comes by which named point, and why.
+ * The matrices (matrix.c, runs.c) kill every other role at every point that
+ * points.list gives them, and see to it that nobody comes by where he never
+ * does.
+ */
+#ifndef CRASH_NEVER_H
+#define CRASH_NEVER_H
+
+#include <stdbool.h>
+
+#include "lib/points.h"
+
+enum { NEVER_ROLES = 4 };
+
+/* [point][role]: the reason; NULL: it does come by. */
+typedef const char *never_reasons[POINTS_MOST][NEVER_ROLES];
+
+/* Lines of other roles are left out. False, and it is told: a line that has no
+ * reason, names no point, or says again what another one has said. */
+bool never_read(const struct points *points, const char *const *roles,
+                never_reasons out);
+
+#endif
