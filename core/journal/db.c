@@ -43,10 +43,23 @@ int db_code(struct db *db, int result)
     }
 }
 
+static int never_written(const struct db *db, weir_error *err)
+{
+    return error_set(err, WEIR_EBROKEN,
+                     "'%s' is no journal of a run, or its start was never "
+                     "written",
+                     db->path);
+}
+
+/* A rollback is left over only by who was killed before the store wrote ahead,
+ * and with that it begins. */
 static int journal_error(struct db *db, int result, weir_error *err)
 {
     int code = db_code(db, result);
 
+    if (db->handle != NULL &&
+        sqlite3_extended_errcode(db->handle) == SQLITE_READONLY_ROLLBACK)
+        return never_written(db, err);
     if (code == WEIR_EBROKEN)
         return error_set(err, code,
                          "'%s' is damaged, or no journal of a run: %s",
@@ -70,10 +83,7 @@ static int check_maker(struct db *db, int32_t id, int32_t version,
     if (code < 0)
         return code;
     if (is_id != id)
-        return error_set(err, WEIR_EBROKEN,
-                         "'%s' is no journal of a run, or its start was never "
-                         "written",
-                         db->path);
+        return never_written(db, err);
     if (is_version != version)
         return error_set(err, WEIR_ESTATE,
                          "'%s' was written by another version of weir: its "
@@ -156,8 +166,6 @@ int db_open(struct db *db, const char *path, enum db_mode mode, int32_t id,
         code = check_maker(db, id, version, err);
     if (code == 0 && mode != DB_READ)
         code = db_write_ahead(db, err);
-    if (code == 0 && mode == DB_CREATE)
-        code = db_sign(db, id, version, err);
     if (code < 0)
         db_close(db);
     return code;

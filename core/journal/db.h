@@ -36,8 +36,8 @@ struct db {
 
 /*
  * db_open - open a store
- * @id, @version: who made it: application_id and user_version. A new one gets
- *                them; of one that is there they must be the same.
+ * @id, @version: who made it: application_id and user_version. They must be the
+ *                same; a new one gets them by db_sign, with what it holds.
  *
  * In write-ahead mode with every commit on the disk (synchronous=FULL); others
  * may read meanwhile. Returns 0; -ENOENT; WEIR_ESTATE for one of another
@@ -57,7 +57,8 @@ int db_connect(struct db *db, const char *path, int flags, db_error_fn *error,
                weir_error *err);
 /* Write-ahead mode, with every commit on the disk. */
 int db_write_ahead(struct db *db, weir_error *err);
-/* Note who made it. */
+/* Note who made it: in the transaction that makes its tables, so that one in
+ * which nothing is yet is nobody's. */
 int db_sign(struct db *db, int32_t id, int32_t version, weir_error *err);
 /* Also of one that is closed. */
 void db_close(struct db *db);

@@ -174,6 +174,8 @@ void record_close(struct record_store **store)
     *store = NULL;
 }
 
+/* All of it in one transaction: killed before its end, the file is no store and
+ * says so, and nothing has begun. */
 int record_create(const char *path, const struct record_run *run,
                   struct record_store **out, weir_error *err)
 {
@@ -182,10 +184,14 @@ int record_create(const char *path, const struct record_run *run,
                              : db_open(&store->db, path, DB_CREATE, SCHEMA_ID,
                                        SCHEMA_VERSION, err);
 
+    WEIR_POINT("journal.file");
     if (code == 0)
         code = db_begin(&store->db, err);
     if (code == 0)
         code = db_run(&store->db, make_tables, err);
+    if (code == 0)
+        code = db_sign(&store->db, SCHEMA_ID, SCHEMA_VERSION, err);
+    WEIR_POINT("journal.signed");
     if (code == 0)
         code = write_run(&store->db, run, err);
     if (code == 0)

@@ -72,6 +72,16 @@ for point in $points; do
     done
 done
 
+# --- killed while the store is made: nothing has begun ---
+for point in journal.file journal.signed; do
+    begin $point 1
+    exits 3 "the journal's process is killed at $point: the run ends"
+    ok 'nothing was done' test ! -e result
+    until_true 60 _resume_once
+    exits 3 'there is nothing to resume'
+    like 'and it says why' err 'its start was never written'
+done
+
 # --- a run that takes up what it had, killed there and there ---
 # All one after the other: each finds what the last one has left.
 begin journal.slots 3
