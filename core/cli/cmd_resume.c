@@ -58,54 +58,6 @@ struct resuming {
 /* -------------------------------------------------------------- reading ----
  */
 
-/* The log has files that no checkpoint has; the first note of each counts. */
-static bool is_known(const struct snapshot *from, size_t count,
-                     const struct saved_sink *sink)
-{
-    for (size_t i = 0; i < count; i++)
-        if (from->sinks.at[i].group == sink->group &&
-            from->sinks.at[i].dev == sink->dev &&
-            from->sinks.at[i].ino == sink->ino)
-            return true;
-    return false;
-}
-
-static int add_noted(struct resuming *it, weir_error *err)
-{
-    CLEANUP_FREE char *path = folder_file(&it->it.folder, JOURNAL_FILES);
-    CLEANUP_FD int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    struct snapshot *from = &it->it.from;
-    size_t kept = from->sinks.count;
-    int code = fd < 0 ? error_sys(err, -errno,
-                                  "cannot read which files the "
-                                  "run appended to")
-                      : sinks_log_read(fd, from, err);
-
-    for (size_t i = kept; i < from->sinks.count; i++) {
-        struct saved_sink sink = from->sinks.at[i];
-
-        if (code < 0 || is_known(from, kept, &sink))
-            free(sink.path);
-        else
-            from->sinks.at[kept++] = sink;
-    }
-    from->sinks.count = kept;
-    return code;
-}
-
-static int read_all(struct resuming *it, weir_error *err)
-{
-    CLEANUP_FREE char *path = folder_file(&it->it.folder, JOURNAL_DB);
-    int code = path == NULL ? error_set(err, WEIR_ENOMEM, "no memory")
-                            : record_read(path, &it->was, err);
-
-    if (code == 0)
-        code = record_read_checkpoint(path, &it->it.from, &it->it.states, err);
-    if (code == 0)
-        code = add_noted(it, err);
-    return code;
-}
-
 static bool add_text(struct texts *texts, const char *text)
 {
     const char **slot = VEC_ADD(texts);
@@ -441,7 +393,8 @@ static enum status resume(const struct cli *cli, struct resuming *it)
         complain_error(&err);
         return STATUS_BROKEN;
     }
-    if (read_all(it, &err) < 0) {
+    if (run_read_back(&it->it.folder, &it->was, &it->it.from, &it->it.states,
+                      &err) < 0) {
         complain_error(&err);
         return STATUS_BROKEN;
     }

@@ -41,6 +41,7 @@ libweir_internal_la_SOURCES += \
 	%D%/post.c %D%/post.h \
 	%D%/progress.c \
 	%D%/putoff.c \
+	%D%/read_back.c \
 	%D%/reader.c \
 	%D%/recorder.c %D%/recorder.h \
 	%D%/recycle.c \

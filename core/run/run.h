@@ -50,6 +50,17 @@ struct run_journal {
     const record_states *states;
 };
 
+/*
+ * run_read_back - what a run has left for who goes on with it
+ * @folder: locked, unless it is only to be looked at
+ * @was, @from, @states: zeroed by the caller, who ends them in any case
+ *
+ * WEIR_EEMPTY: it has no checkpoint. Or a code, and err.
+ */
+int run_read_back(const struct run_folder *folder, struct record_run *was,
+                  struct snapshot *from, record_states *states,
+                  weir_error *err);
+
 struct run_options {
     bool quiet;  /* no progress, no summary; warnings and failures only */
     bool json;   /* notes are JSON objects, one a line */
