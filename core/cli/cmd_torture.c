@@ -70,6 +70,8 @@ static void tell_json(const struct torture_told *told)
     }
     json_uint(&json, "killed", told->deeds.kills);
     json_uint(&json, "nurseries", told->deeds.nurseries);
+    json_bool(&json, "journaled", told->journaled);
+    json_uint(&json, "runners", told->deeds.runners);
     json_uint(&json, "stopped", told->deeds.stops);
     json_uint(&json, "starved", told->deeds.starves);
     json_uint(&json, "retried", told->retried);
@@ -85,11 +87,12 @@ static void tell_text(const struct torture_told *told, const char *file)
     char time[32];
 
     buf_printf(&out,
-               "seed %" PRIu64 ": %u workers killed, %u nurseries; stopped %u, "
-               "starved %u; %" PRIu64 " items tried again; %s: %s\n",
+               "seed %" PRIu64 ": %u workers killed, %u nurseries, %u runners; "
+               "stopped %u, starved %u; %" PRIu64
+               " items tried again; %s: %s\n",
                told->seed, told->deeds.kills, told->deeds.nurseries,
-               told->deeds.stops, told->deeds.starves, told->retried,
-               text_from_duration(time, told->time_ns),
+               told->deeds.runners, told->deeds.stops, told->deeds.starves,
+               told->retried, text_from_duration(time, told->time_ns),
                told->found == NULL ? "the same" : "NOT the same");
     if (told->found != NULL)
         buf_printf(&out,
@@ -114,7 +117,8 @@ static int one_round(struct torture *torture, const struct torture_args *args,
     if (code == 0) {
         sums->rounds++;
         sums->found += told.found != NULL;
-        sums->kills += told.deeds.kills + told.deeds.nurseries;
+        sums->kills += told.deeds.kills + told.deeds.nurseries +
+                       told.deeds.runners;
         if (args->json)
             tell_json(&told);
         else
@@ -157,6 +161,8 @@ static enum status run_rounds(struct torture *torture,
     if (code == 0)
         note_line("undisturbed it takes %s, and is the same twice",
                   text_from_duration(time, torture->first.time_ns));
+    if (code == 0 && torture->one_life != NULL)
+        note_line("no runner is killed: %s", torture->one_life);
     while (code == 0 && !is_stopped() && !out_lost() &&
            (args->rounds == 0 || sums.rounds < args->rounds) &&
            (sums.rounds == 0 || clock_left(end) > 0))
@@ -236,8 +242,10 @@ const struct command cmd_torture = {
     .options = torture_options,
     .args_size = sizeof(struct torture_args),
     .about = "\nThe job is run twice undisturbed, then in rounds while its "
-             "workers are killed,\n"
-             "stopped and starved at random; each must give the same. So tasks "
+             "processes are\n"
+             "killed, stopped and starved at random, in each second one the "
+             "runner, too, which\n"
+             "then goes on from its journal; each must give the same. So tasks "
              "are found that\n"
              "are not safe to retry. Standard output and the files of "
              "file.write and\n"

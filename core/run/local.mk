@@ -55,6 +55,7 @@ libweir_internal_la_SOURCES += \
 	%D%/supervisor.c %D%/supervisor.h \
 	%D%/torture.c %D%/torture.h \
 	%D%/torture_hand.c \
+	%D%/torture_lives.c \
 	%D%/torture_run.c \
 	%D%/torture_same.c \
 	%D%/turns.c \

@@ -143,6 +143,20 @@ static bool is_ordered(const struct job *job)
     return true;
 }
 
+/* Why a run of it cannot go on after its supervisor was killed; NULL: it can.
+ */
+static const char *one_life(const struct torture *torture)
+{
+    if (!journal_is_built())
+        return "this weir was built without SQLite";
+    if (job_known(torture->job) != NULL)
+        return "a queue has a name";
+    for (size_t i = 0; i < torture->job->stages.count; i++)
+        if (torture->sights[i].spared)
+            return "a task does not save what it gathers";
+    return NULL;
+}
+
 /* ------------------------------------------------------------- scratch ---- */
 
 static int remove_one(const char *path, const struct stat *st, int type,
@@ -211,6 +225,7 @@ int torture_prepare(struct torture *torture, const struct job *job,
         return error_sys(err, WEIR_ENOMEM, "the job cannot be looked at");
     look_at_stages(torture);
     torture->ordered = is_ordered(job);
+    torture->one_life = one_life(torture);
     code = check_effects(torture, err);
     if (code == 0)
         code = check_overflow(torture, err);
@@ -310,7 +325,10 @@ int torture_round(struct torture *torture, struct torture_told *out,
     int code;
 
     snprintf(name, sizeof name, "round-%u", torture->round + 1);
-    *out = (struct torture_told){ .seed = torture->seed + torture->round };
+    *out = (struct torture_told){
+        .seed = torture->seed + torture->round,
+        .journaled = torture_has_lives(torture, torture->seed + torture->round),
+    };
     torture->round++;
     code = torture_run(torture, name, out->seed != 0 ? out->seed : 1,
                        limit_of(torture), &result, err);

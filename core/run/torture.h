@@ -13,12 +13,14 @@
  * Each run is a child with a supervisor of its own. Standard output goes into a
  * file, and what the standard sinks write goes into a folder of the run, in the
  * place of their `root`. Two runs undisturbed say what the job gives, and what
- * of it differs by itself.
+ * of it differs by itself. In every second round the run keeps a journal, its
+ * supervisor is killed, too, and another one goes on.
  *
- * torture.c       what is run, and what is made of it
- * torture_run.c   one run
- * torture_hand.c  what is done to its processes
- * torture_same.c  two runs, compared
+ * torture.c        what is run, and what is made of it
+ * torture_run.c    one run
+ * torture_lives.c  a run that goes on after its supervisor was killed
+ * torture_hand.c   what is done to its processes
+ * torture_same.c   two runs, compared
  */
 #ifndef RUN_TORTURE_H
 #define RUN_TORTURE_H
@@ -29,11 +31,11 @@
 
 /* So often, at most, is some worker killed in one run: each kill charges an
  * item at most one attempt, and stages have so many more. */
-enum { TORTURE_KILLS = 40, TORTURE_NURSERIES = 3 };
+enum { TORTURE_KILLS = 40, TORTURE_NURSERIES = 3, TORTURE_RUNNERS = 6 };
 
 /* What was done to the processes of a run. */
 struct torture_deeds {
-    unsigned kills, nurseries, stops, starves;
+    unsigned kills, nurseries, runners, stops, starves;
 };
 
 struct torture_stage {
@@ -71,6 +73,7 @@ struct torture {
     const struct job *job;
     struct torture_sight *sights; /* by stage */
     bool ordered;                 /* stdout must be the same byte for byte */
+    const char *one_life;         /* why no runner is killed; NULL: they are */
     char *folder;                 /* scratch */
     char *input_file;             /* a copy of stdin; NULL */
     struct torture_result first;  /* undisturbed */
@@ -79,6 +82,7 @@ struct torture {
 
 struct torture_told {
     uint64_t seed; /* that does it again */
+    bool journaled;
     struct torture_deeds deeds;
     uint64_t retried, deaths; /* of all stages */
     int64_t time_ns;
@@ -111,16 +115,58 @@ void torture_done(struct torture *torture);
  * the status is 3. */
 int torture_run(struct torture *torture, const char *name, uint64_t seed,
                 int64_t limit_ns, struct torture_result *out, weir_error *err);
+/* Whether the runner is killed in the round of this seed. */
+bool torture_has_lives(const struct torture *torture, uint64_t seed);
 /* Where the files of this stage go below a run's folder; @room bytes. */
 void torture_root(const struct job *job, size_t stage, char *out, size_t room);
 /* Of the standard sinks: what they write can be turned aside. */
 bool torture_is_sink(const struct job_stage *stage);
 
+/* --- torture_lives.c --- */
+/* The journal of a run, and what its next life goes on from. */
+struct torture_lives {
+    const struct torture *torture;
+    const char *base; /* of its folder */
+    int input, output;
+    struct run_folder folder; /* locked while a life begins */
+    struct record_run run;
+    struct snapshot from;
+    record_states states;
+    struct run_journal journal; /* what run_job is told */
+    bool begun;                 /* there is a checkpoint */
+};
+/* @base: of its folder, made here; @input, @output: the run's ends; all must
+ * stay. lives_done in any case. */
+int lives_begin(struct torture_lives *lives, const struct torture *torture,
+                const char *base, int input, int output, weir_error *err);
+/* The supervisor is dead: waits until all of the run are, and reads what it has
+ * left. */
+int lives_next(struct torture_lives *lives, weir_error *err);
+/* The run has ended: what its journal says must be what it says itself. NULL in
+ * *why_out: it is; else a sentence, the caller's. */
+int lives_judge(const struct torture_lives *lives,
+                const struct torture_result *result, char **why_out,
+                weir_error *err);
+void lives_done(struct torture_lives *lives);
+
 /* --- torture_hand.c --- */
-/* Until the supervisor @pid ends or the deadline; false: it has not ended, and
- * is killed with all of its own. */
-bool torture_hand(struct torture *torture, pid_t pid, int pidfd, uint64_t seed,
-                  int64_t deadline_ns, struct torture_deeds *deeds);
+/* What comes over a run; goes on over its lives. */
+struct torture_fate {
+    uint64_t random; /* what is done follows from it; 0: nothing */
+    bool lives;      /* the supervisor may be killed */
+};
+enum torture_end {
+    TORTURE_ENDED,  /* by itself */
+    TORTURE_KILLED, /* the supervisor was, as one of the deeds */
+    TORTURE_LATE,   /* it had not ended, or we were told to give up: it was
+                     * killed with all of its own */
+};
+/* Until the supervisor @pid ends, is killed, or the deadline. */
+enum torture_end torture_hand(struct torture *torture, pid_t pid, int pidfd,
+                              struct torture_fate *fate, int64_t deadline_ns,
+                              struct torture_deeds *deeds);
+/* Of the seed of a round. */
+struct torture_fate torture_fate(const struct torture *torture, uint64_t seed);
 
 /* --- torture_same.c --- */
 /* NULL: the same. Else the sentence, the caller's; "no memory" and the like are

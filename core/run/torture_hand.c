@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * torture_hand.c - what is done to the processes of a run: workers and the
- * nursery are killed; they and the supervisor are stopped for a while; workers
- * get the last place and one processor. Runs in the torturer, which finds them
- * in /proc.
+ * nursery are killed, and the supervisor, where the run can go on; they are
+ * stopped for a while; workers get the last place and one processor. Runs in
+ * the torturer, which finds them in /proc.
  *
  * The choices follow from the seed; the times at which they hit do not wholly.
  * Not touched: the processes at the run's ends, whose death ends it by design,
@@ -26,7 +26,7 @@
 
 #include "run/torture.h"
 
-enum { PIDS_MOST = 1024, STOPS_MOST = 8, COMM_ROOM = 32 };
+enum { PIDS_MOST = 1024, STOPS_MOST = 8, COMM_ROOM = 32, RUNNER_PERCENT = 5 };
 #define GAP_LEAST_NS (500 * NS_PER_US)
 #define GAP_MOST_NS (40 * NS_PER_MS)
 #define STOP_MOST_NS (150 * NS_PER_MS)
@@ -40,8 +40,9 @@ struct victims {
 struct hand {
     struct torture *torture;
     struct torture_deeds *deeds;
+    struct torture_fate *fate;
     pid_t supervisor;
-    uint64_t random;
+    bool killed;    /* the supervisor */
     int64_t gap_ns; /* the mean */
     struct stopped {
         pid_t pid;
@@ -53,12 +54,12 @@ struct hand {
 /* xorshift64* */
 static uint64_t draw(struct hand *hand, uint64_t below)
 {
-    uint64_t x = hand->random;
+    uint64_t x = hand->fate->random;
 
     x ^= x >> 12;
     x ^= x << 25;
     x ^= x >> 27;
-    hand->random = x;
+    hand->fate->random = x;
     return (x * UINT64_C(0x2545f4914f6cdd1d) >> 16) % (below > 0 ? below : 1);
 }
 
@@ -205,12 +206,27 @@ static void kill_nursery(struct hand *hand, pid_t pid)
         hand->deeds->nurseries++;
 }
 
+/* With all of its own. */
+static void kill_runner(struct hand *hand)
+{
+    if (hand->deeds->runners == TORTURE_RUNNERS ||
+        kill(hand->supervisor, SIGKILL) < 0)
+        return;
+    hand->deeds->runners++;
+    hand->killed = true;
+}
+
 static void do_one(struct hand *hand)
 {
     uint64_t what = draw(hand, 100), who = draw(hand, UINT32_MAX);
     struct victims victims;
     pid_t worker;
 
+    /* Also while it starts, or takes up what it had. */
+    if (hand->fate->lives && draw(hand, 100) < RUNNER_PERCENT) {
+        kill_runner(hand);
+        return;
+    }
     look(hand, &victims);
     if (victims.count == 0)
         return;
@@ -249,18 +265,27 @@ static int64_t gap_of(const struct torture *torture)
                                : gap;
 }
 
-bool torture_hand(struct torture *torture, pid_t pid, int pidfd, uint64_t seed,
-                  int64_t deadline_ns, struct torture_deeds *deeds)
+struct torture_fate torture_fate(const struct torture *torture, uint64_t seed)
+{
+    return (struct torture_fate){
+        .random = seed != 0 ? hash_mix(seed, 1) | 1 : 0,
+        .lives = torture_has_lives(torture, seed),
+    };
+}
+
+enum torture_end torture_hand(struct torture *torture, pid_t pid, int pidfd,
+                              struct torture_fate *fate, int64_t deadline_ns,
+                              struct torture_deeds *deeds)
 {
     struct hand hand = { .torture = torture,
                          .deeds = deeds,
+                         .fate = fate,
                          .supervisor = pid,
-                         .random = hash_mix(seed, 1) | 1,
                          .gap_ns = gap_of(torture) };
     bool ended = false;
 
-    while (clock_left(deadline_ns) > 0) {
-        int64_t wait = seed != 0
+    while (clock_left(deadline_ns) > 0 && !hand.killed) {
+        int64_t wait = fate->random != 0
                            ? (int64_t)draw(&hand, (uint64_t)hand.gap_ns * 2)
                            : GAP_MOST_NS;
 
@@ -268,11 +293,14 @@ bool torture_hand(struct torture *torture, pid_t pid, int pidfd, uint64_t seed,
         if (ended || (torture->stopped != NULL && torture->stopped()))
             break;
         go_on(&hand, clock_now());
-        if (seed != 0)
+        if (fate->random != 0)
             do_one(&hand);
     }
     go_on(&hand, FOREVER);
-    if (!ended) /* what it has goes with it */
-        kill(pid, SIGKILL);
-    return ended;
+    if (hand.killed)
+        return TORTURE_KILLED;
+    if (ended)
+        return TORTURE_ENDED;
+    kill(pid, SIGKILL); /* what it has goes with it */
+    return TORTURE_LATE;
 }

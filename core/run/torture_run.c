@@ -134,6 +134,7 @@ struct place {
     struct torture *torture;
     char *folder;
     int input, output, notes, reply;
+    const struct run_journal *journal; /* NULL: it keeps none */
 };
 
 static void write_reply(const struct run_report *report, struct buf *out)
@@ -180,7 +181,8 @@ static int run(const struct place *place, struct buf *reply)
                                    .digests = true,
                                    .input = place->input,
                                    .output = place->output,
-                                   .notes = place->notes };
+                                   .notes = place->notes,
+                                   .journal = place->journal };
     struct run_report report = { 0 };
     struct diags diags = { 0 };
     struct nursery *nursery = NULL;
@@ -296,15 +298,14 @@ static int open_in(const char *folder, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
-static int open_place(struct place *place, int reply[2])
+static int open_place(struct place *place)
 {
     const char *input = place->torture->input_file != NULL
                             ? place->torture->input_file
                             : "/dev/null";
 
-    if (mkdir(place->folder, 0700) < 0 || pipe2(reply, O_CLOEXEC) < 0)
+    if (mkdir(place->folder, 0700) < 0)
         return -errno;
-    place->reply = reply[1];
     place->input = open(input, O_RDONLY | O_CLOEXEC);
     place->output = open_in(place->folder, "stdout");
     place->notes = open_in(place->folder, "notes");
@@ -317,40 +318,154 @@ static int open_place(struct place *place, int reply[2])
 
 static pid_t start(const struct place *place)
 {
-    const int fds[] = { place->input, place->output, place->notes,
-                        place->reply };
-    const struct heritage heritage = {
+    int fds[] = { place->input, place->output, place->notes, place->reply, -1 };
+    struct heritage heritage = {
         .death_signal = SIGKILL, .life = -1, .fds = fds, .fd_count = 4
     };
-    pid_t pid = fork_child(&heritage, NULL);
+    pid_t pid;
 
+    if (place->journal != NULL)
+        fds[heritage.fd_count++] = place->journal->folder->lock;
+    pid = fork_child(&heritage, NULL);
     if (pid == 0)
         child(place);
     return pid;
 }
 
-static int watch(const struct place *place, pid_t pid, int reply, uint64_t seed,
-                 int64_t limit_ns, struct torture_result *out, weir_error *err)
+/* ----------------------------------------------------------------- a life ----
+ */
+
+static int watch(const struct place *place, pid_t pid,
+                 struct torture_fate *fate, int64_t deadline_ns,
+                 struct torture_deeds *deeds, weir_error *err)
 {
-    struct torture *torture = place->torture;
     CLEANUP_FD int pidfd = pidfd_open(pid, 0);
-    CLEANUP_BUF struct buf bytes = { 0 };
-    bool ended;
-    int code;
+    enum torture_end end;
 
     if (pidfd < 0)
         return error_sys(err, -errno, "a run cannot be watched");
-    ended = torture_hand(torture, pid, pidfd, seed, clock_deadline(limit_ns),
-                         &out->deeds);
+    end = torture_hand(place->torture, pid, pidfd, fate, deadline_ns, deeds);
     if (waitpid(pid, NULL, 0) < 0)
         return error_sys(err, -errno, "a run cannot be watched");
-    if (!ended && torture->stopped != NULL && torture->stopped())
-        return WEIR_ECANCELED;
-    code = fd_slurp(reply, &bytes, REPLY_MOST);
-    if (code < 0)
-        return error_sys(err, code, "what a run says cannot be read");
-    return bytes.size > 0 ? read_reply(&bytes, out, err)
-                          : no_reply(ended, limit_ns, out);
+    return (int)end;
+}
+
+/* How it ended, or a code. What it has said is added to @said. */
+static int live(struct place *place, struct torture_fate *fate,
+                int64_t deadline_ns, struct torture_deeds *deeds,
+                struct buf *said, weir_error *err)
+{
+    struct torture *torture = place->torture;
+    int reply[2], end, code;
+    pid_t pid;
+
+    if (pipe2(reply, O_CLOEXEC) < 0)
+        return error_sys(err, -errno, "a run cannot be started");
+    place->reply = reply[1];
+    pid = start(place);
+    fd_close(&reply[1]);
+    end = pid < 0 ? error_sys(err, (int)pid, "a run cannot be started")
+                  : watch(place, pid, fate, deadline_ns, deeds, err);
+    if (end == TORTURE_LATE && torture->stopped != NULL && torture->stopped())
+        end = WEIR_ECANCELED;
+    code = end < 0 ? 0 : fd_slurp(reply[0], said, REPLY_MOST);
+    fd_close(&reply[0]);
+    return code < 0 ? error_sys(err, code, "what a run says cannot be read")
+                    : end;
+}
+
+/* Killed when all was said already, it has ended, too. */
+static int live_once(struct place *place, struct torture_fate fate,
+                     int64_t limit_ns, struct torture_result *out,
+                     weir_error *err)
+{
+    CLEANUP_BUF struct buf said = { 0 };
+    int end = live(place, &fate, clock_deadline(limit_ns), &out->deeds, &said,
+                   err);
+
+    if (end < 0)
+        return end;
+    return said.size > 0 ? read_reply(&said, out, err)
+                         : no_reply(end == TORTURE_ENDED, limit_ns, out);
+}
+
+/* That it cannot go on is found, and ends nothing here. */
+static int cannot_go_on(const weir_error *err, struct torture_result *out)
+{
+    out->status = 3;
+    free(out->why);
+    return asprintf(&out->why,
+                    "its supervisor was killed, and it cannot go on: %s",
+                    err->text) < 0
+               ? (out->why = NULL, WEIR_ENOMEM)
+               : 0;
+}
+
+/* After each death of its supervisor another one goes on. */
+static int live_on(struct place *place, struct torture_lives *lives,
+                   struct torture_fate fate, int64_t limit_ns,
+                   struct torture_result *out, weir_error *err)
+{
+    int64_t deadline = clock_deadline(limit_ns);
+    CLEANUP_FREE char *why = NULL;
+    CLEANUP_BUF struct buf said = { 0 };
+    weir_error lost = { 0 };
+    int end, code;
+
+    for (;;) {
+        buf_cut(&said, 0);
+        end = live(place, &fate, deadline, &out->deeds, &said, err);
+        fd_close(&lives->folder.lock);
+        if (end != TORTURE_KILLED || said.size > 0)
+            break;
+        if (lives_next(lives, &lost) < 0)
+            return cannot_go_on(&lost, out);
+    }
+    if (end < 0)
+        return end;
+    if (said.size == 0)
+        return no_reply(end == TORTURE_ENDED, limit_ns, out);
+    code = read_reply(&said, out, err);
+    if (code == 0 && out->status <= 1)
+        code = lives_judge(lives, out, &why, err);
+    if (code == 0 && why != NULL) {
+        out->status = 3;
+        free(out->why);
+        out->why = why;
+        why = NULL;
+    }
+    return code;
+}
+
+/* ---------------------------------------------------------------- the run ----
+ */
+
+bool torture_has_lives(const struct torture *torture, uint64_t seed)
+{
+    return torture->one_life == NULL && seed != 0 && seed % 2 == 0;
+}
+
+static int run_it(struct place *place, uint64_t seed, int64_t limit_ns,
+                  struct torture_result *out, weir_error *err)
+{
+    struct torture_fate fate = torture_fate(place->torture, seed);
+    CLEANUP_FREE char *base = NULL;
+    struct torture_lives lives;
+    int code;
+
+    if (!fate.lives)
+        return live_once(place, fate, limit_ns, out, err);
+    if (asprintf(&base, "%s/runs", place->folder) < 0) {
+        base = NULL;
+        return error_sys(err, WEIR_ENOMEM, "a run cannot be started");
+    }
+    code = lives_begin(&lives, place->torture, base, place->input,
+                       place->output, err);
+    place->journal = &lives.journal;
+    if (code == 0)
+        code = live_on(place, &lives, fate, limit_ns, out, err);
+    lives_done(&lives);
+    return code;
 }
 
 int torture_run(struct torture *torture, const char *name, uint64_t seed,
@@ -359,24 +474,17 @@ int torture_run(struct torture *torture, const char *name, uint64_t seed,
     struct place place = {
         .torture = torture, .input = -1, .output = -1, .notes = -1, .reply = -1
     };
-    int reply[2] = { -1, -1 }, code = WEIR_ENOMEM;
-    pid_t pid = -1;
+    int code;
 
     *out = (struct torture_result){ .status = 3 };
     if (asprintf(&place.folder, "%s/%s", torture->folder, name) < 0)
-        return error_sys(err, code, "a run cannot be started");
+        return error_sys(err, WEIR_ENOMEM, "a run cannot be started");
     out->folder = place.folder;
-    code = open_place(&place, reply);
-    if (code == 0)
-        pid = start(&place);
-    fd_close(&reply[1]);
+    code = open_place(&place);
+    code = code == 0 ? run_it(&place, seed, limit_ns, out, err)
+                     : error_sys(err, code, "a run cannot be started");
     fd_close(&place.input);
     fd_close(&place.output);
     fd_close(&place.notes);
-    if (code == 0 && pid > 0)
-        code = watch(&place, pid, reply[0], seed, limit_ns, out, err);
-    else
-        error_sys(err, code < 0 ? code : (int)pid, "a run cannot be started");
-    fd_close(&reply[0]);
-    return code < 0 ? code : pid < 0 ? (int)pid : 0;
+    return code;
 }

@@ -41,6 +41,36 @@ like 'its workers were killed' out '^seed 5: [1-9][0-9]* workers killed'
 like 'and all of it' err "^weir: $rounds rounds with [1-9][0-9]* kills gave the same"
 is 'nothing is left in the scratch folder' "$(ls scratch)" ''
 
+# The runner is killed, too, in rounds with an even seed, and the run goes on
+# from its journal. When it strikes follows from the clock: so a few rounds.
+if weir --version --verbose | grep -q 'sqlite: yes'; then
+    seed=0
+    until_killed=0
+    while [ "$until_killed" = 0 ] && [ $seed -lt 40 ]; do
+        seed=$((seed + 2))
+        go --rounds=1 --seed=$seed --json job.yaml
+        until_killed=$(sed -n 's/.*"runners":\([0-9]*\).*/\1/p' out)
+        [ "$status" = 0 ] || until_killed=-1
+    done
+    exits 0 'a job whose runner is killed'
+    like 'it has a journal' out '"same":true.*"journaled":true,"runners":[1-9]'
+    go --rounds=1 --seed=7 --json job.yaml
+    like 'and none in each second round' out '"journaled":false,"runners":0'
+    cat >lost.yaml <<'YAML'
+weir: 1
+job: lost
+plugins: [plugins]
+queues: { lines: {} }
+stages:
+  - { name: slow, task: unsafe.safe, from: stdin, to: lines }
+  - { name: all, task: unsafe.count, from: lines, to: stdout }
+YAML
+    go --rounds=2 --seed=1 lost.yaml
+    exits 0 'a job that cannot go on'
+    like 'says so' err 'no runner is killed: a task does not save what it gathers'
+    is 'and none is' "$(grep -c ', 0 runners;' out)" 2
+fi
+
 # Totals, which save their state; files of the standard sinks, in place of their
 # folder.
 cat >files.yaml <<'YAML'

@@ -8,6 +8,7 @@
  *   random   gives something else each time
  *   sink     takes items, and what it does with them nobody knows
  *   safe     passes on; slow enough to be hit
+ *   count    keeps how many came to itself until the end
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,23 @@ static int safe_run(weir_call *call)
     return weir_pass(call, 0);
 }
 
+static unsigned long seen;
+
+static int count_run(weir_call *call)
+{
+    (void)call;
+    seen++;
+    return 0;
+}
+
+static int count_flush(weir_call *call)
+{
+    char text[32];
+    int size = snprintf(text, sizeof text, "%lu", seen);
+
+    return weir_emit(call, 0, text, (size_t)size);
+}
+
 static const weir_task tasks[] = {
     { .name = "number",
       .summary = "Count",
@@ -79,6 +97,11 @@ static const weir_task tasks[] = {
       .outputs = "out" },
     { .name = "sink", .summary = "Swallow", .run = sink_run, .outputs = "" },
     { .name = "safe", .summary = "Pass on", .run = safe_run, .outputs = "out" },
+    { .name = "count",
+      .summary = "Count to the end",
+      .run = count_run,
+      .flush = count_flush,
+      .single = true },
     { 0 }
 };
 WEIR_PLUGIN(.name = "unsafe", .version = "1.0", .tasks = tasks);
