@@ -60,6 +60,7 @@ include %D%/outoftree/local.mk
 include %D%/course/local.mk
 include %D%/threads/local.mk
 include %D%/defects/local.mk
+include %D%/soak/local.mk
 include %D%/doc/local.mk
 include %D%/jobs/local.mk
 include %D%/bench/local.mk
