@@ -3,6 +3,7 @@ libweir_internal_la_SOURCES += \
 	%D%/base.h \
 	%D%/buf.c %D%/buf.h \
 	%D%/cells.c \
+	%D%/cgroup.c %D%/cgroup.h \
 	%D%/cleanup.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/error.c %D%/error.h \

@@ -10,25 +10,25 @@
  */
 #include "config.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cgroup.h"
 #include "shm/memory.h"
 
 enum { UNKNOWN_BITS = 62 }; /* an absurd limit is none: 2^63 and the like */
 
-/* Where each version of cgroups says what. */
+/* What each version of cgroups says where. */
 struct version {
-    const char *mount;
+    const char *controller; /* as of cgroup_find */
     const char *limits[2];
     const char *usage;
     const char *inactive, *active; /* lines of memory.stat */
 };
 
 static const struct version version_1 = {
-    .mount = "/sys/fs/cgroup/memory",
+    .controller = "memory",
     .limits = { "memory.limit_in_bytes" },
     .usage = "memory.usage_in_bytes",
     .inactive = "total_inactive_file",
@@ -36,7 +36,7 @@ static const struct version version_1 = {
 };
 
 static const struct version version_2 = {
-    .mount = "/sys/fs/cgroup",
+    .controller = NULL,
     .limits = { "memory.max", "memory.high" },
     .usage = "memory.current",
     .inactive = "inactive_file",
@@ -48,116 +48,68 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static FILE *open_at(const char *folder, const char *name)
+/* UINT64_MAX: "max", absurd, or no file. */
+static uint64_t bytes_in(const struct cgroup *group, const char *file)
 {
-    char path[PATH_MAX];
+    uint64_t value;
 
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= PATH_MAX)
-        return NULL;
-    return fopen(path, "re");
-}
-
-/* The number in a file of one line; UINT64_MAX: "max", absurd, or no file. */
-static uint64_t number_in(const char *folder, const char *name)
-{
-    FILE *file = open_at(folder, name);
-    unsigned long long value = 0;
-    bool found;
-
-    if (file == NULL)
-        return UINT64_MAX;
-    found = fscanf(file, "%llu", &value) == 1;
-    fclose(file);
-    return found && value >> UNKNOWN_BITS == 0 ? value : UINT64_MAX;
+    return cgroup_number(group, file, NULL, &value) &&
+                   value >> UNKNOWN_BITS == 0
+               ? value
+               : UINT64_MAX;
 }
 
 /* Of the pages of files: those not used of late, and half of the others. */
-static uint64_t droppable(const char *folder, const struct version *version)
+static uint64_t droppable(const struct cgroup *group,
+                          const struct version *version)
 {
-    FILE *file = open_at(folder, "memory.stat");
-    uint64_t bytes = 0;
-    char name[64];
-    unsigned long long value;
+    uint64_t inactive = 0, active = 0;
 
-    if (file == NULL)
-        return 0;
-    while (fscanf(file, "%63s %llu", name, &value) == 2) {
-        if (strcmp(name, version->inactive) == 0)
-            bytes += value;
-        else if (strcmp(name, version->active) == 0)
-            bytes += value / 2;
-    }
-    fclose(file);
-    return bytes;
+    cgroup_number(group, "memory.stat", version->inactive, &inactive);
+    cgroup_number(group, "memory.stat", version->active, &active);
+    return inactive + active / 2;
 }
 
-static uint64_t group_left(const char *folder, const struct version *version)
+static uint64_t group_left(const struct cgroup *group,
+                           const struct version *version)
 {
     uint64_t most = UINT64_MAX, used, free;
 
     for (size_t i = 0; i < 2 && version->limits[i] != NULL; i++)
-        most = least(most, number_in(folder, version->limits[i]));
+        most = least(most, bytes_in(group, version->limits[i]));
     if (most == UINT64_MAX)
         return UINT64_MAX;
-    used = number_in(folder, version->usage);
+    used = bytes_in(group, version->usage);
     if (used == UINT64_MAX)
         return UINT64_MAX;
-    free = droppable(folder, version);
+    free = droppable(group, version);
     used = used > free ? used - free : 0;
     return most > used ? most - used : 0;
 }
 
-/* The least that any level from @group up to the mount's root leaves. */
-static uint64_t walk_up(const char *root, char *group,
-                        const struct version *version)
+/* The least that any level leaves. */
+static uint64_t groups_left(const char *root, const struct version *version)
 {
     uint64_t left = UINT64_MAX;
+    struct cgroup group;
 
-    for (;;) {
-        char folder[PATH_MAX];
-        char *slash = strrchr(group, '/');
-
-        if (snprintf(folder, sizeof folder, "%s%s%s", root, version->mount,
-                     group) < PATH_MAX)
-            left = least(left, group_left(folder, version));
-        if (slash == NULL || group[1] == '\0')
-            return left;
-        *(slash == group ? slash + 1 : slash) = '\0';
-    }
-}
-
-static uint64_t groups_left(const char *root)
-{
-    uint64_t left = UINT64_MAX;
-    char line[PATH_MAX];
-    FILE *file = open_at(root, "proc/self/cgroup");
-
-    if (file == NULL)
+    if (!cgroup_find(root, version->controller, &group))
         return left;
-    while (fgets(line, sizeof line, file) != NULL) {
-        char *names = strchr(line, ':');
-        char *group = names == NULL ? NULL : strchr(names + 1, ':');
-
-        if (group == NULL)
-            continue;
-        *group++ = '\0';
-        group[strcspn(group, "\n")] = '\0';
-        if (names[1] == '\0') /* 0::/path, version 2 */
-            left = least(left, walk_up(root, group, &version_2));
-        else if (strstr(names + 1, "memory") != NULL)
-            left = least(left, walk_up(root, group, &version_1));
-    }
-    fclose(file);
+    do {
+        left = least(left, group_left(&group, version));
+    } while (cgroup_up(&group));
     return left;
 }
 
 static uint64_t machine_left(const char *root)
 {
-    FILE *file = open_at(root, "proc/meminfo");
+    char line[PATH_MAX];
     unsigned long long kib = 0;
-    char line[128];
     bool found = false;
+    FILE *file;
 
+    snprintf(line, sizeof line, "%s/proc/meminfo", root);
+    file = fopen(line, "re");
     if (file == NULL)
         return UINT64_MAX;
     while (!found && fgets(line, sizeof line, file) != NULL)
@@ -168,7 +120,8 @@ static uint64_t machine_left(const char *root)
 
 uint64_t memory_available_under(const char *root)
 {
-    return least(machine_left(root), groups_left(root));
+    return least(machine_left(root), least(groups_left(root, &version_1),
+                                           groups_left(root, &version_2)));
 }
 
 uint64_t memory_available(void)

@@ -16,122 +16,84 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cgroup.h"
 #include "shm/memory.h"
 
 struct version {
-    const char *mount;
+    const char *controller;         /* as of cgroup_find */
     const char *kills, *kills_name; /* a file, a line of it */
     const char *hits, *hits_name;   /* name NULL: the file is one number */
 };
 
 static const struct version version_1 = {
-    .mount = "/sys/fs/cgroup/memory",
+    .controller = "memory",
     .kills = "memory.oom_control",
     .kills_name = "oom_kill",
     .hits = "memory.failcnt",
 };
 
 static const struct version version_2 = {
-    .mount = "/sys/fs/cgroup",
+    .controller = NULL,
     .kills = "memory.events",
     .kills_name = "oom_kill",
     .hits = "memory.events",
     .hits_name = "oom",
 };
 
-static bool read_number(const char *path, const char *name, uint64_t *out)
+/* The group of this process, in the version that counts memory. */
+static const struct version *find_group(const char *root, struct cgroup *group)
 {
-    FILE *file = fopen(path, "re");
-    unsigned long long value = 0;
-    bool found = false;
-    char word[64];
-
-    if (file == NULL)
-        return false;
-    if (name == NULL)
-        found = fscanf(file, "%llu", &value) == 1;
-    while (name != NULL && !found &&
-           fscanf(file, "%63s %llu", word, &value) == 2)
-        found = strcmp(word, name) == 0;
-    fclose(file);
-    *out = value;
-    return found;
+    if (cgroup_find(root, version_1.controller, group))
+        return &version_1;
+    return cgroup_find(root, version_2.controller, group) ? &version_2 : NULL;
 }
 
-/* The group of this process, as the version that counts memory calls it. */
-static const struct version *find_group(const char *root, char *out,
-                                        size_t room)
+static void look_at_machine(const char *root, struct memory_kills *out)
 {
-    const struct version *found = NULL;
-    char line[PATH_MAX];
+    char path[PATH_MAX], name[64];
+    unsigned long long value;
     FILE *file;
 
-    snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
-    file = fopen(line, "re");
-    if (file == NULL)
-        return NULL;
-    while (found != &version_1 && fgets(line, sizeof line, file) != NULL) {
-        char *names = strchr(line, ':');
-        char *group = names == NULL ? NULL : strchr(names + 1, ':');
-
-        if (group == NULL)
-            continue;
-        *group++ = '\0';
-        group[strcspn(group, "\n")] = '\0';
-        if (strstr(names + 1, "memory") != NULL)
-            found = &version_1;
-        else if (names[1] == '\0')
-            found = &version_2;
-        else
-            continue;
-        snprintf(out, room, "%s", group);
-    }
-    fclose(file);
-    return found;
-}
-
-/* False: that was the uppermost. */
-static bool go_up(char *group)
-{
-    char *slash = strrchr(group, '/');
-
-    if (slash == NULL || group[1] == '\0')
-        return false;
-    *(slash == group ? slash + 1 : slash) = '\0';
-    return true;
-}
-
-static bool read_group(const char *root, const struct version *version,
-                       const char *group, const char *file, const char *name,
-                       uint64_t *out)
-{
-    char path[2 * PATH_MAX];
-
-    snprintf(path, sizeof path, "%s%s%s/%s", root, version->mount, group, file);
-    return read_number(path, name, out);
-}
-
-void memory_kills_look_under(const char *root, struct memory_kills *out)
-{
-    char group[PATH_MAX], path[PATH_MAX];
-    const struct version *version = find_group(root, group, sizeof group);
-
-    *out = (struct memory_kills){ 0 };
     snprintf(path, sizeof path, "%s/proc/vmstat", root);
-    out->has_machine = read_number(path, "oom_kill", &out->machine);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    while (!out->has_machine && fscanf(file, "%63s %llu", name, &value) == 2)
+        if (strcmp(name, "oom_kill") == 0) {
+            out->has_machine = true;
+            out->machine = value;
+        }
+    fclose(file);
+}
+
+static void look_at_groups(const char *root, struct memory_kills *out)
+{
+    struct cgroup group;
+    const struct version *version = find_group(root, &group);
+
     if (version == NULL)
         return;
     do {
-        /* In a container the path may be that of the host; inside there is its
-         * own root only. */
+        uint64_t *hits = &out->hits[out->levels++];
+
+        /* One that cannot be read counts as it did: not at all. The uppermost
+         * of version 2 has no such files. */
         if (!out->has_group)
-            out->has_group = read_group(root, version, group, version->kills,
-                                        version->kills_name, &out->group);
-        /* One that cannot be read counts as it did: not at all. */
-        if (!read_group(root, version, group, version->hits, version->hits_name,
-                        &out->hits[out->levels]))
-            out->hits[out->levels] = 0;
-    } while (++out->levels < MEMORY_LEVELS && go_up(group));
+            out->has_group = cgroup_number(&group, version->kills,
+                                           version->kills_name, &out->group);
+        if (!cgroup_number(&group, version->hits, version->hits_name, hits))
+            *hits = 0;
+    } while (out->levels < MEMORY_LEVELS && cgroup_up(&group));
+}
+
+/* That of the machine is long, takes a while to be read, and is asked where
+ * there is no other. */
+void memory_kills_look_under(const char *root, struct memory_kills *out)
+{
+    *out = (struct memory_kills){ 0 };
+    look_at_groups(root, out);
+    if (!out->has_group)
+        look_at_machine(root, out);
 }
 
 void memory_kills_look(struct memory_kills *out)
@@ -171,14 +133,14 @@ int memory_kills_judge(struct memory_kills *seen,
 
 bool memory_group_under(const char *root, int level, char *out, size_t room)
 {
-    char group[PATH_MAX];
+    struct cgroup group;
 
-    if (find_group(root, group, sizeof group) == NULL)
+    if (find_group(root, &group) == NULL)
         return false;
     while (level-- > 0)
-        if (!go_up(group))
+        if (!cgroup_up(&group))
             return false;
-    snprintf(out, room, "%s", group);
+    snprintf(out, room, "%s", group.name);
     return true;
 }
 

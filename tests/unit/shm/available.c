@@ -17,12 +17,6 @@
 
 static char root[64];
 
-static void setup(void)
-{
-    strcpy(root, "/tmp/weir-available.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
-}
-
 static int drop(const char *path, const struct stat *st, int type,
                 struct FTW *at)
 {
@@ -51,6 +45,16 @@ static void put(const char *name, const char *text)
     ck_assert_ptr_nonnull(file);
     fputs(text, file);
     ck_assert_int_eq(fclose(file), 0);
+}
+
+static void setup(void)
+{
+    strcpy(root, "/tmp/weir-available.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+    put("proc/self/mountinfo",
+        "21 1 0:20 / /proc rw - proc proc rw\n"
+        "30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup rw\n"
+        "31 1 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
 }
 
 static uint64_t left(void)
@@ -146,6 +150,35 @@ START_TEST(version_1)
 }
 END_TEST
 
+/* Wherever it is mounted, alone or with others; in a container the mount is of
+ * its own group. */
+START_TEST(mounted_elsewhere)
+{
+    struct memory_kills seen, now;
+    char name[64];
+
+    machine("1048576");
+    put("proc/self/mountinfo", "31 1 0:27 /docker/x /cg/my\\040own rw - cgroup "
+                               "cg rw,hugetlb,memory\n");
+    put("proc/self/cgroup", "4:hugetlb,memory:/docker/x/in\n0::/z\n");
+    put("cg/my own/in/memory.limit_in_bytes", "104857600\n");
+    put("cg/my own/in/memory.usage_in_bytes", "94371840\n");
+    ck_assert_uint_eq(left(), 10 * MIB);
+    put("cg/my own/memory.limit_in_bytes", "104857600\n");
+    put("cg/my own/memory.usage_in_bytes", "99614720\n");
+    ck_assert_uint_eq(left(), 5 * MIB);
+    put("cg/my own/in/memory.oom_control", "under_oom 0\noom_kill 1\n");
+    memory_kills_look_under(root, &seen);
+    put("cg/my own/in/memory.oom_control", "under_oom 0\noom_kill 2\n");
+    put("cg/my own/memory.failcnt", "1\n");
+    memory_kills_look_under(root, &now);
+    ck_assert_uint_eq(now.levels, 2);
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), 1);
+    ck_assert(memory_group_under(root, 1, name, sizeof name));
+    ck_assert_str_eq(name, "/docker/x");
+}
+END_TEST
+
 START_TEST(odd_paths)
 {
     char line[8192], wide[6000];
@@ -214,7 +247,7 @@ START_TEST(kills_version_2)
     events("/user/run", 1, 4);
     events("/user/run/it", 0, 2);
     seen = look();
-    ck_assert(seen.has_group);
+    ck_assert(seen.has_group && !seen.has_machine);
     /* Somebody else's does not count. */
     put("proc/vmstat", "oom_kill 4\n");
     now = look();
@@ -262,6 +295,8 @@ START_TEST(kills_version_1)
     /* Kernels before 4.17 do not count. */
     put("sys/fs/cgroup/memory/memory.oom_control", "under_oom 0\n");
     ck_assert(!look().has_group);
+    put("proc/vmstat", "oom_kill 3\n");
+    ck_assert(look().has_machine);
 }
 END_TEST
 
@@ -276,6 +311,7 @@ Suite *available_suite(void)
     tcase_add_test(tcase, version_2);
     tcase_add_test(tcase, ancestors_count);
     tcase_add_test(tcase, version_1);
+    tcase_add_test(tcase, mounted_elsewhere);
     tcase_add_test(tcase, odd_paths);
     tcase_add_test(tcase, this_machine);
     tcase_add_test(tcase, kills_not_known);
