@@ -200,6 +200,8 @@ static void row_json(const struct failed_row *row, struct json *json)
     json_cause(json, row->cause);
     json_text(json, "class", row->class);
     json_text(json, "why", row->why);
+    if (row->wrote[0] != '\0')
+        json_text(json, "wrote", row->wrote);
     json_uint(json, "attempts", row->attempts);
     json_uint(json, "times", row->times);
     json_time(json, "at", row->at_ns);
@@ -270,6 +272,19 @@ static void add_attrs(struct buf *out, const struct failed_row *row)
     }
 }
 
+/* The last lines of who died with it. */
+static void add_wrote(struct buf *out, const char *lines)
+{
+    while (*lines != '\0') {
+        size_t size = strcspn(lines, "\n");
+
+        buf_text(out, "  it wrote   ");
+        text_escape(out, lines, size, size);
+        buf_char(out, '\n');
+        lines += size + (lines[size] == '\n');
+    }
+}
+
 static int add_param(void *arg, const char *name, const char *value)
 {
     add_pair(arg, "parameter", name, value, strlen(value));
@@ -286,8 +301,10 @@ static void item_text(struct showing *showing, const struct failed_row *row,
                row->task != NULL ? row->task : "?", row->class);
     buf_text(out, "  why        ");
     text_escape(out, row->why, strlen(row->why), 600);
-    buf_printf(out, "\n  cause      %08" PRIx32 "\n  attempts   %u\n",
-               row->cause, row->attempts);
+    buf_char(out, '\n');
+    add_wrote(out, row->wrote);
+    buf_printf(out, "  cause      %08" PRIx32 "\n  attempts   %u\n", row->cause,
+               row->attempts);
     buf_printf(out, "  at         %s\n", time_text(at, row->at_ns));
     if (row->took_ns > 0)
         buf_printf(out, "  took       %s, the last attempt\n",

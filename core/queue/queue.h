@@ -489,6 +489,9 @@ struct recovered {
 };
 int member_recover(struct segment *segment, unsigned number, enum cause cause,
                    int code, struct recovered *out);
+/* What a dead one has in hand, before it is recovered. */
+void member_hand(const struct segment *segment, unsigned number,
+                 struct recovered *out);
 /*
  * member_commit_for - commit in the name of a member that is dead, because what
  * it had leased was settled by a commit in another segment

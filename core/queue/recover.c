@@ -51,22 +51,40 @@ static int clear_queue(struct queue *queue, unsigned number)
     return WEIR_MUTATED("no-recovery-wake") ? 0 : queue_wake_all(queue);
 }
 
-/* The item in hand, when it is one: its cause, and who it was. */
-static void blame(struct segment *segment, unsigned number, enum cause cause,
-                  int code, struct recovered *out)
+static struct slot *hand_of(const struct segment *segment, unsigned number,
+                            struct recovered *out)
 {
     uint64_t hand = atomic_load(&member_at(segment, number)->hand);
     struct slot *slot = hand == 0 ? NULL : segment_slot(segment, hand - 1);
 
     if (slot == NULL || !slot_is(slot, SLOT_LEASED, number))
-        return;
-    slot->cause = (uint8_t)cause;
-    slot->cause_code = code;
+        return NULL;
     out->had_hand = true;
     out->queue = reference_queue(hand - 1);
     out->root = slot->root;
     out->path = slot->path;
     out->attempt = slot->attempt;
+    return slot;
+}
+
+void member_hand(const struct segment *segment, unsigned number,
+                 struct recovered *out)
+{
+    *out = (struct recovered){ 0 };
+    if (number < segment->member_count)
+        hand_of(segment, number, out);
+}
+
+/* The item in hand, when it is one: its cause, and who it was. */
+static void blame(struct segment *segment, unsigned number, enum cause cause,
+                  int code, struct recovered *out)
+{
+    struct slot *slot = hand_of(segment, number, out);
+
+    if (slot == NULL)
+        return;
+    slot->cause = (uint8_t)cause;
+    slot->cause_code = code;
 }
 
 static int settle(struct segment *segment, unsigned number, bool committed)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "process/process.h"
+#include "run/last_words.h"
 #include "run/supervisor.h"
 
 #define KILLS_NS (10 * NS_PER_S)
@@ -108,17 +109,31 @@ static void say_when(char *out, size_t room, const struct supervisor *sup,
         snprintf(out, room, "with no item in hand");
 }
 
+/* Only where that was its last attempt: then another worker gives it up. */
+void deaths_leave_words(struct supervisor *sup, const struct seat *seat)
+{
+    CLEANUP_BUF struct buf text = { 0 };
+    struct recovered hand;
+
+    member_hand(sup->segment, seat->member, &hand);
+    if (hand.had_hand && hand.attempt > sup->stages[seat->stage].job->retries &&
+        wrote_last(seat->wrote, &text) == 0 && text.size > 0)
+        last_words_put(sup->last_words, hand.root, hand.path, text.data,
+                       text.size);
+}
+
 void deaths_tell(struct supervisor *sup, const struct seat *seat,
                  const struct death *death, const struct recovered *hand,
                  unsigned tries)
 {
     bool clean = death->cause == CAUSE_EXIT && death->code == 0;
-    char words[DEATH_WORDS], when[128], name[96];
+    char words[DEATH_WORDS], when[128 + WROTE_LAST], name[96];
 
     if ((clean && !hand->had_hand) || seat->unopened || sup->stops > 1 ||
         sup->why != NULL || !deaths_may_tell(sup, &sup->stages[seat->stage]))
         return;
     say_when(when, sizeof when, sup, seat, hand, tries);
+    wrote_add_last(seat->wrote, when, sizeof when);
     progress_say(sup, LOG_INFO, "%s: worker %d %s, %s",
                  supervisor_who(sup, seat->member, name, sizeof name),
                  (int)seat->pid, death_verdict(words, sizeof words, death),

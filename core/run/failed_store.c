@@ -36,7 +36,8 @@ static const char make_tables[] =
     " name TEXT NOT NULL, value TEXT NOT NULL);"
     "CREATE TABLE item(number INTEGER PRIMARY KEY AUTOINCREMENT,"
     " root INTEGER NOT NULL, path INTEGER NOT NULL, stage TEXT NOT NULL,"
-    " class TEXT NOT NULL, why TEXT NOT NULL, sentence TEXT NOT NULL,"
+    " class TEXT NOT NULL, why TEXT NOT NULL, wrote TEXT NOT NULL,"
+    " sentence TEXT NOT NULL,"
     " cause INTEGER NOT NULL, attempts INTEGER NOT NULL,"
     " at_ns INTEGER NOT NULL, took_ns INTEGER NOT NULL,"
     " kept INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB, attrs BLOB,"
@@ -190,14 +191,15 @@ int failed_commit(struct failed_store *store, weir_error *err)
 
 static const char add_sql[] =
     "INSERT INTO item(root, path, stage, class, why, sentence, cause,"
-    " attempts, at_ns, took_ns, kept, size, data, attrs)"
-    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    " attempts, at_ns, took_ns, kept, size, data, attrs, wrote)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
     " ON CONFLICT(root, path, stage) DO UPDATE SET class = excluded.class,"
     " why = excluded.why, sentence = excluded.sentence,"
     " cause = excluded.cause, attempts = excluded.attempts,"
     " at_ns = excluded.at_ns, took_ns = excluded.took_ns,"
     " kept = excluded.kept, size = excluded.size, data = excluded.data,"
-    " attrs = excluded.attrs, times = times + 1, settled_ns = 0,"
+    " attrs = excluded.attrs, wrote = excluded.wrote,"
+    " times = times + 1, settled_ns = 0,"
     " replayed_ns = 0"
     " WHERE at_ns <> excluded.at_ns";
 
@@ -215,14 +217,15 @@ static int add_row(struct failed_store *store, const struct failed_row *row,
         return code;
     if (failed_sentence(&sentence, why) < 0)
         return error_sys(err, WEIR_ENOMEM, "cannot keep an item");
-    return db_do(&store->db, err, add_sql, "uuttttuuiiuubb", row->root,
+    return db_do(&store->db, err, add_sql, "uuttttuuiiuubbt", row->root,
                  row->path, row->stage, class, why, sentence.data,
                  (uint64_t)failed_cause(task.data != NULL ? task.data
                                                           : row->stage,
                                         class, sentence.data),
                  (uint64_t)row->attempts, row->at_ns, row->took_ns,
                  (uint64_t)kept, row->size, row->data,
-                 whole ? (size_t)row->size : 0, row->attrs, row->attrs_size);
+                 whole ? (size_t)row->size : 0, row->attrs, row->attrs_size,
+                 row->wrote != NULL ? row->wrote : "");
 }
 
 int failed_add(struct failed_store *store, const struct failed_row *row,
@@ -348,7 +351,7 @@ static const char row_sql[] =
     "SELECT root, path, stage, class, why, attempts, at_ns, took_ns, kept,"
     " size, times, replayed_ns, cause, sentence,"
     " (SELECT task FROM stage WHERE name = item.stage), length(attrs), number,"
-    " CASE WHEN ?9 THEN data END, CASE WHEN ?9 THEN attrs END"
+    " CASE WHEN ?9 THEN data END, CASE WHEN ?9 THEN attrs END, wrote"
     " FROM item WHERE (?1 = 0 OR cause = ?2)"
     " AND (?3 = 0 OR (root = ?4 AND path = ?5))"
     " AND (?6 IS NULL OR stage = ?6) AND (?7 <> 0 OR replayed_ns = 0)"
@@ -377,6 +380,7 @@ static struct failed_row row_of(sqlite3_stmt *row)
         .number = db_i64(row, 16),
         .data = sqlite3_column_blob(row, 17),
         .attrs = sqlite3_column_blob(row, 18),
+        .wrote = db_text(row, 19),
     };
 }
 
@@ -463,7 +467,8 @@ int failed_groups(struct failed_store *store, failed_group_fn *fn, void *arg,
 /* Kept first: what is still to be done, and of it the newest. */
 static const char prune_sql[] =
     "DELETE FROM item WHERE at_ns < ?1 OR number IN (SELECT number FROM"
-    " (SELECT number, sum(coalesce(length(data), 0) + length(attrs) + ?3)"
+    " (SELECT number, sum(coalesce(length(data), 0) + length(attrs)"
+    " + length(wrote) + ?3)"
     " OVER (ORDER BY replayed_ns = 0 DESC, number DESC) AS upto FROM item"
     " WHERE at_ns >= ?1) WHERE upto > ?2)";
 

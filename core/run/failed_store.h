@@ -25,7 +25,7 @@
 struct failed_store;
 
 #define FAILED_FILE "failed.db"
-enum { FAILED_FORM = 1 }; /* of the file; another one is refused */
+enum { FAILED_FORM = 2 }; /* of the file; another one is refused */
 #define FAILED_BYTES (UINT64_C(256) << 20)     /* kept by default */
 #define FAILED_ITEM_MOST (UINT64_C(900) << 20) /* beyond, only its verdict */
 
@@ -43,6 +43,8 @@ struct failed_row {
     const char *stage;
     const char *class; /* "error", "crash", "limit"... (verdict.h) */
     const char *why;   /* a sentence */
+    const char *wrote; /* the last lines of who died with it; "": none. To be
+                        * added, NULL is the same */
     unsigned attempts;
     int64_t at_ns;   /* since 1970: when it failed for good */
     int64_t took_ns; /* its last attempt, when that ended by itself */

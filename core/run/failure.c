@@ -24,7 +24,8 @@ static void write_item(struct buf *out, const struct item *item)
 }
 
 int failure_write(struct buf *out, unsigned stage, const struct item *item,
-                  uint64_t root, const char *why, unsigned attempts)
+                  uint64_t root, const char *why, unsigned attempts,
+                  const struct buf *wrote)
 {
     buf_u32(out, stage);
     buf_u64(out, item != NULL ? item->root : root);
@@ -34,6 +35,10 @@ int failure_write(struct buf *out, unsigned stage, const struct item *item,
     buf_u32(out, item != NULL);
     if (item != NULL)
         write_item(out, item);
+    if (wrote == NULL || wrote->size == 0)
+        buf_counted(out, "", 0);
+    else
+        buf_counted(out, wrote->data, wrote->size);
     return out->failed ? WEIR_ENOMEM : 0;
 }
 
@@ -52,5 +57,8 @@ int failure_read(const void *data, size_t size, struct run_failure *out)
     }
     if (out->name != NULL && out->name[0] == '\0')
         out->name = NULL;
+    out->wrote = (char *)read_text(&in);
+    if (out->wrote[0] == '\0')
+        out->wrote = NULL;
     return in.bad ? WEIR_EBROKEN : 0;
 }

@@ -58,7 +58,7 @@ static int report(struct moving *moving, const struct item *item, uint64_t root,
                              : place->gate->queue->known,
              text_from_size(most, bytes));
     shown.root = root;
-    code = failure_write(&text, place->stage, &shown, root, why, 1);
+    code = failure_write(&text, place->stage, &shown, root, why, 1, NULL);
     if (code < 0)
         return code;
     spec.room = text.size;

@@ -20,6 +20,7 @@
 #include "plugin/expand.h"
 #include "plugin/plugin.h"
 #include "queue/queue.h"
+#include "run/last_words.h"
 #include "run/news.h"
 #include "run/post.h"
 
@@ -109,7 +110,9 @@ struct host {
     int refused;       /* a call gave a code that the task must return */
     char why[512];
     const char *class; /* of a failure: kept.h */
-    int64_t begun_ns;  /* only when failures are kept */
+    struct buf wrote;  /* of one by a death: the worker's last lines */
+    struct last_words *last_words; /* NULL: there are none */
+    int64_t begun_ns;              /* only when failures are kept */
     char param[64];
     struct derived derived;
 

@@ -31,6 +31,8 @@ const char *kept_class(enum cause cause)
 
 int kept_write(struct buf *out, const struct kept_note *note)
 {
+    const char *wrote = note->wrote != NULL ? note->wrote : "";
+
     buf_u32(out, note->kind);
     buf_u32(out, note->stage);
     buf_u32(out, note->attempts);
@@ -41,6 +43,7 @@ int kept_write(struct buf *out, const struct kept_note *note)
     buf_u32(out, note->bare);
     buf_counted(out, note->class, strlen(note->class));
     buf_counted(out, note->why, strlen(note->why));
+    buf_counted(out, wrote, strlen(wrote));
     return out->failed ? WEIR_ENOMEM : 0;
 }
 
@@ -59,6 +62,7 @@ int kept_read(const void *data, size_t size, struct kept_note *out)
     out->bare = read_u32(&in) != 0;
     out->class = read_text(&in);
     out->why = read_text(&in);
+    out->wrote = read_text(&in);
     if (in.bad || (kind != KEPT_FAILED && kind != KEPT_SETTLED))
         return WEIR_EBROKEN;
     return 0;
@@ -110,7 +114,7 @@ static int set_note(struct buf *attrs, const struct kept_note *note)
     return code < 0 ? code : attrs_set(attrs, KEPT_NOTE, text.data, text.size);
 }
 
-/* Beside the item's attributes, with as much of why as there is room for; where
+/* Beside the item's attributes, with as much of it as there is room for; where
  * not even that can be, without them. */
 static int add_note(struct buf *attrs, struct kept_note *note)
 {
@@ -120,10 +124,15 @@ static int add_note(struct buf *attrs, struct kept_note *note)
     snprintf(why, sizeof why, "%s", note->why);
     note->why = why;
     for (;;) {
+        size_t wrote = note->wrote != NULL ? strlen(note->wrote) : 0;
+
         code = set_note(attrs, note);
-        if (code != WEIR_ETOOBIG || why[0] == '\0')
+        if (code != WEIR_ETOOBIG || (why[0] == '\0' && wrote == 0))
             break;
-        why[strlen(why) / 2] = '\0';
+        if (wrote > 0) /* its end says most */
+            note->wrote += wrote_cut(note->wrote, wrote, wrote / 2);
+        else
+            why[strlen(why) / 2] = '\0';
     }
     return code;
 }
@@ -148,6 +157,7 @@ static struct kept_note note_of(const struct host *host, enum kept_kind kind)
         .item = host->item != NULL,
         .class = host->class != NULL ? host->class : "",
         .why = host->why,
+        .wrote = host->wrote.data,
     };
 }
 
@@ -165,6 +175,7 @@ static int failed_attrs(struct host *host, struct kept_note *note,
         buf_cut(attrs, 0);
         note->bare = true;
         note->why = host->why;
+        note->wrote = host->wrote.data;
         code = add_note(attrs, note);
     }
     return code;

@@ -40,9 +40,10 @@ struct kept_note {
     bool item;       /* there is one */
     bool bare;       /* its attributes left no room for this, and are lost */
     const char *class, *why;
+    const char *wrote; /* the last lines of who died with it; NULL: none */
 };
 
-/* At most ATTRS_MOST; why is cut to fit. */
+/* At most ATTRS_MOST; wrote and why are cut to fit. */
 int kept_write(struct buf *out, const struct kept_note *note);
 /* Texts point into the message. 0 or WEIR_EBROKEN. */
 int kept_read(const void *data, size_t size, struct kept_note *out);

@@ -32,6 +32,7 @@ libweir_internal_la_SOURCES += \
 	%D%/keeper_main.c \
 	%D%/kept.c %D%/kept.h \
 	%D%/journal.c \
+	%D%/last_words.c %D%/last_words.h \
 	%D%/limits.c \
 	%D%/memory.c \
 	%D%/news.c %D%/news.h \
@@ -61,7 +62,8 @@ libweir_internal_la_SOURCES += \
 	%D%/turns.c \
 	%D%/verdict.c \
 	%D%/worker.c %D%/worker.h \
-	%D%/writer.c
+	%D%/writer.c \
+	%D%/wrote.c %D%/wrote.h
 
 if HAVE_SQLITE
 libweir_internal_la_SOURCES += %D%/failed_store.c

@@ -65,13 +65,15 @@ struct post {
 /* The descriptors of an order, in this order. */
 enum post_fd {
     POST_SEGMENT,
-    POST_NEWS,  /* to the supervisor */
-    POST_STOP,  /* readable when sources are to end */
-    POST_FILES, /* of a run with a journal: its lock, and where files are
-                 * noted; else the same as POST_STOP */
-    POST_TURN,  /* of one that follows: read when its turn has come; else the
-                 * same as POST_STOP */
-    POST_SAVED, /* two files for what the task saves; only when it does */
+    POST_NEWS,       /* to the supervisor */
+    POST_STOP,       /* readable when sources are to end */
+    POST_FILES,      /* of a run with a journal: its lock, and where files are
+                      * noted; else the same as POST_STOP */
+    POST_TURN,       /* of one that follows: read when its turn has come; else
+                      * the same as POST_STOP */
+    POST_STDERR,     /* what is to be its stderr */
+    POST_LAST_WORDS, /* last_words.h; or the same as POST_STOP */
+    POST_SAVED,      /* two files for what the task saves; only when it does */
     POST_FDS = POST_SAVED + 2,
 };
 

@@ -9,10 +9,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run/supervisor.h"
@@ -20,22 +24,74 @@
 #define SCREEN_NS (1 * NS_PER_S)
 #define LINES_NS (10 * NS_PER_S)
 #define LOCK_NS (1 * NS_PER_MS)
-enum { WAITING_MOST = 256 << 10, PIECE = 512, COLUMNS = 80 };
+enum { WAITING_MOST = 256 << 10, COLUMNS = 80 };
+/* Where there is room for anything there is room for so much: what is written
+ * at a time. A pipe has a page then, a terminal less. */
+enum { PIECE = 512, PIECE_PIPE = 4096 };
+
+/* What workers write goes to stderr also when there are no notes. */
+static int notes_fd(const struct supervisor *sup)
+{
+    return sup->options->notes >= 0 ? sup->options->notes : STDERR_FILENO;
+}
+
+static size_t piece_most(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode))
+               ? PIECE_PIPE
+               : PIECE;
+}
+
+/* Whole lines, where they are not too long: others may write there, too. */
+static size_t piece_size(const char *text, size_t size, size_t most)
+{
+    const char *end;
+
+    if (size <= most)
+        return size;
+    end = memrchr(text, '\n', most);
+    return end != NULL ? (size_t)(end + 1 - text) : most;
+}
+
+/* Told when there is room again. Of a file there always is. */
+static void watch_notes(struct supervisor *sup, int fd)
+{
+    struct epoll_event event = { .events = EPOLLOUT,
+                                 .data.u64 = (uint64_t)WATCH_NOTES << 32 };
+    bool want = sup->notes.size > 0;
+
+    if (want == sup->notes_watched || sup->epoll < 0)
+        return;
+    if (want)
+        want = epoll_ctl(sup->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    else
+        supervisor_unwatch(sup, fd);
+    sup->notes_watched = want;
+}
 
 void progress_flush(struct supervisor *sup)
 {
-    struct pollfd poller = { .fd = sup->options->notes, .events = POLLOUT };
+    struct pollfd poller = { .fd = notes_fd(sup), .events = POLLOUT };
+    struct buf *notes = &sup->notes;
+    size_t most = notes->size > PIECE ? piece_most(poller.fd) : PIECE;
+    size_t done = 0;
 
-    while (sup->notes.size > 0 && poll(&poller, 1, 0) == 1 &&
-           (poller.revents & POLLOUT) != 0) {
-        size_t size = sup->notes.size < PIECE ? sup->notes.size : PIECE;
-        ssize_t put = write(poller.fd, sup->notes.data, size);
+    while (done < notes->size && poll(&poller, 1, 0) == 1) {
+        const char *text = notes->data + done;
+        ssize_t put = write(poller.fd, text,
+                            piece_size(text, notes->size - done, most));
 
         if (put < 0 && errno != EINTR && errno != EAGAIN)
-            put = (ssize_t)sup->notes.size; /* nobody will ever read it */
+            put = (ssize_t)(notes->size - done); /* nobody will ever read it */
         if (put > 0)
-            buf_drop(&sup->notes, (size_t)put);
+            done += (size_t)put;
     }
+    buf_drop(notes, done);
+    if (notes->size == 0)
+        buf_done(notes); /* also that there was no memory */
+    watch_notes(sup, poller.fd);
 }
 
 static bool silent(const struct supervisor *sup)
@@ -55,6 +111,34 @@ void progress_clear(struct supervisor *sup)
 {
     erase(sup);
     progress_flush(sup);
+}
+
+/* Another signal to stop, the second one, or the third. */
+static bool is_told_to_stop(struct supervisor *sup)
+{
+    struct signalfd_siginfo info;
+
+    while (read(sup->signals, &info, sizeof info) == sizeof info)
+        if (info.ssi_signo != SIGUSR1 && info.ssi_signo != SIGTSTP)
+            return true;
+    return false;
+}
+
+/* The report comes to the same place, and waits for room there, too. */
+void progress_finish(struct supervisor *sup)
+{
+    struct pollfd pollers[] = {
+        { .fd = notes_fd(sup), .events = POLLOUT },
+        { .fd = sup->signals, .events = POLLIN },
+    };
+
+    progress_clear(sup);
+    while (sup->notes.size > 0 && sup->stops <= 1 && sup->signal != SIGQUIT) {
+        poll(pollers, 2, -1);
+        if (pollers[1].revents != 0 && is_told_to_stop(sup))
+            return;
+        progress_flush(sup);
+    }
 }
 
 static const char *level_name(enum log_level level)
@@ -97,6 +181,41 @@ void progress_say(struct supervisor *sup, enum log_level level,
         buf_char(&sup->notes, '\n');
     }
     progress_flush(sup);
+}
+
+static void pass_json(struct supervisor *sup, unsigned member, const char *line,
+                      size_t size)
+{
+    struct json json = { .out = &sup->notes };
+    char name[96];
+
+    json_object(&json, NULL);
+    json_text(&json, "event", "wrote");
+    json_text(&json, "worker", supervisor_who(sup, member, name, sizeof name));
+    json_bytes(&json, "text", line, size);
+    json_object_end(&json);
+    buf_char(&sup->notes, '\n');
+}
+
+void progress_pass(struct supervisor *sup, unsigned member, const char *lines,
+                   size_t size)
+{
+    if (!sup->options->json) {
+        if (sup->rows > 0)
+            sup->noted = 0; /* drawn again, below */
+        erase(sup);
+        buf_add(&sup->notes, lines, size);
+        return;
+    }
+    while (size > 0) {
+        const char *end = memchr(lines, '\n', size);
+        size_t length = end == NULL ? size : (size_t)(end - lines);
+
+        pass_json(sup, member, lines, length);
+        length += end != NULL;
+        lines += length;
+        size -= length;
+    }
 }
 
 /* ------------------------------------------------------------- numbers ---- */

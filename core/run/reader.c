@@ -157,7 +157,7 @@ static int put_failure(struct reading *reading, const char *why)
     struct stage_spec spec = { .queue = place->report };
     struct staged staged;
     int code = failure_write(&text, UINT32_MAX, NULL,
-                             READER_ROOT | reading->ordinal, why, 1);
+                             READER_ROOT | reading->ordinal, why, 1, NULL);
 
     if (code < 0)
         return code;

@@ -67,8 +67,10 @@ static void watch_anew(struct supervisor *sup, int pidfd, enum watch watch,
         supervisor_fail(sup, "no descriptors left for a worker");
 }
 
-static void clear(struct spare *spare)
+static void clear(struct supervisor *sup, struct spare *spare)
 {
+    wrote_end(sup, spare->wrote);
+    wrote_close(&spare->wrote);
     fd_close(&spare->pidfd);
     fd_close(&spare->turn_fd);
     *spare = (struct spare){ .state = SPARE_NONE,
@@ -102,15 +104,16 @@ static void begin(struct supervisor *sup, struct seat *seat)
 
     spare->member = seat->member;
     spare->turn_fd = eventfd(0, EFD_CLOEXEC);
-    code = spare->turn_fd < 0 ? -errno
-                              : seats_order_heir(sup, seat, spare->turn_fd);
+    code = spare->turn_fd < 0
+               ? -errno
+               : seats_order_heir(sup, seat, spare->turn_fd, &spare->wrote);
     if (code == 0) {
         spare->state = SPARE_ORDERED;
         return;
     }
     if (code != WEIR_EBROKEN) /* the nursery's death is told soon */
         put_off(sup, spare);
-    clear(spare);
+    clear(sup, spare);
 }
 
 static bool is_due(const struct supervisor *sup, const struct seat *seat,
@@ -236,10 +239,13 @@ static void seat_heir(struct supervisor *sup, struct seat *seat,
     supervisor_unwatch(sup, heir->pidfd);
     seats_sit(sup, seat, heir->pid, heir->pidfd);
     heir->pidfd = -1;
+    wrote_close(&seat->wrote);
+    seat->wrote = heir->wrote;
+    heir->wrote = NULL;
     WEIR_POINT("recycle.seated");
     tell_turn(heir, TURN_SERVE);
     heir->failed = 0;
-    clear(heir);
+    clear(sup, heir);
 }
 
 bool recycle_follow(struct supervisor *sup, struct seat *seat)
@@ -272,7 +278,9 @@ void recycle_left(struct supervisor *sup, struct seat *seat)
                              .pid = seat->pid,
                              .pidfd = seat->pidfd,
                              .turn_fd = -1,
+                             .wrote = seat->wrote,
                              .since_ns = sup->now };
+    seat->wrote = NULL;
     watch_anew(sup, spare->pidfd, WATCH_SPARE, seat->stage);
     seat->pidfd = -1;
     seats_clear(seat);
@@ -371,7 +379,7 @@ static void refused(struct supervisor *sup, unsigned number)
     struct seat *seat = &sup->seats[spare->member];
 
     put_off(sup, spare);
-    clear(spare);
+    clear(sup, spare);
     if (seat->state == SEAT_VACANT) {
         seat->state = SEAT_DUE;
         seat->due_ns = 0;
@@ -454,7 +462,7 @@ void recycle_died(struct supervisor *sup, unsigned number)
         nursery_reap(sup->nursery, spare->pid);
     else
         waitpid(spare->pid, NULL, WNOHANG); /* it came down to us */
-    clear(spare);
+    clear(sup, spare);
     seats_stage_empty(sup, number);
 }
 
@@ -471,7 +479,7 @@ void recycle_nursery_gone(struct supervisor *sup)
             supervisor_unwatch(sup, spare->pidfd);
             waitpid(spare->pid, NULL, WNOHANG);
         }
-        clear(spare);
+        clear(sup, spare);
         seats_stage_empty(sup, i);
     }
     for (unsigned i = 0; i < sup->plan.workers; i++) {
@@ -507,7 +515,7 @@ void recycle_end(struct supervisor *sup)
             waitpid(spare->pid, NULL, WNOHANG);
         }
         if (spare->state != SPARE_NONE)
-            clear(spare);
+            clear(sup, spare);
     }
 }
 

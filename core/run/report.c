@@ -72,6 +72,7 @@ int run_report_fail(struct run_report *report, const struct run_failure *it)
     *copy = *it;
     copy->name = it->name != NULL ? strdup(it->name) : NULL;
     copy->start = it->start != NULL ? strdup(it->start) : NULL;
+    copy->wrote = it->wrote != NULL ? strdup(it->wrote) : NULL;
     copy->why = strdup(it->why != NULL ? it->why : "");
     return copy->why != NULL ? 0 : WEIR_ENOMEM;
 }
@@ -82,6 +83,7 @@ void run_report_done(struct run_report *report)
         free(report->failures.at[i].name);
         free(report->failures.at[i].start);
         free(report->failures.at[i].why);
+        free(report->failures.at[i].wrote);
     }
     VEC_DONE(&report->failures);
     VEC_DONE(&report->stages);
@@ -94,7 +96,7 @@ void run_report_done(struct run_report *report)
 
 /* ---------------------------------------------------------- for people ---- */
 
-enum { FAILURES_SHOWN = 20 };
+enum { FAILURES_SHOWN = 20, WROTE_SHOWN = 5 };
 
 struct colours {
     const char *red, *bold, *end;
@@ -115,6 +117,23 @@ static const char *stage_name(const struct run_report *report, unsigned stage)
     return gate < report->gates.count ? report->gates.at[gate].queue : "stdin";
 }
 
+/* The last of them: all have come before, among those of others. */
+static void add_wrote(struct buf *out, const char *lines)
+{
+    unsigned count = 1;
+
+    for (const char *at = lines; at != NULL && *at != '\0'; at++)
+        count += *at == '\n';
+    for (; count > WROTE_SHOWN; count--)
+        lines = strchr(lines, '\n') + 1;
+    while (lines != NULL && *lines != '\0') {
+        size_t size = strcspn(lines, "\n");
+
+        buf_printf(out, "  it wrote: %.*s\n", (int)size, lines);
+        lines += size + (lines[size] == '\n');
+    }
+}
+
 static void add_failure(const struct run_report *report, struct buf *out,
                         const struct run_failure *it, struct colours c)
 {
@@ -131,6 +150,7 @@ static void add_failure(const struct run_report *report, struct buf *out,
     text_escape(out, it->why, strlen(it->why), 600);
     buf_printf(out, " (%u attempt%s, id %016" PRIx64 "%016" PRIx64 ")\n",
                it->attempts, it->attempts == 1 ? "" : "s", it->root, it->path);
+    add_wrote(out, it->wrote);
 }
 
 static void add_failures(const struct run_report *report, struct buf *out,
@@ -381,6 +401,8 @@ static void json_failure(struct json *json, const struct run_report *report,
         json_text(json, "start", it->start);
     json_text(json, "why", it->why);
     json_uint(json, "attempts", it->attempts);
+    if (it->wrote != NULL)
+        json_text(json, "wrote", it->wrote);
     json_object_end(json);
 }
 

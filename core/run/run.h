@@ -83,6 +83,8 @@ struct run_failure {
     char *name;          /* attribute `path`; NULL: it has none */
     char *start;         /* its first bytes, escaped */
     char *why;           /* a sentence */
+    char *wrote;         /* the last lines of its worker, when that died; NULL:
+                          * none. Escaped, but for the ends of lines */
     unsigned attempts;
 };
 

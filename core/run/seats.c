@@ -7,8 +7,9 @@
  *                     -> DUE (refused; the nursery died)
  *   LIVE -> LIVE (another, which was ready: recycle.c), or VACANT until then
  *
- * A death is handled in this order: its last words, how it ended (by /proc,
- * while it is not reaped), recovery, the reaping, the successor.
+ * A death is handled in this order: its last news and what it wrote, how it
+ * ended (by /proc, while it is not reaped), recovery, the reaping, the
+ * successor.
  */
 #include "config.h"
 
@@ -26,6 +27,7 @@
 #include "run/backoff.h"
 #include "run/gate.h"
 #include "run/host.h"
+#include "run/last_words.h"
 
 enum {
     CLOSED_MOST = 3,   /* deaths in a row before the task was open */
@@ -195,12 +197,15 @@ static uint64_t heir_id(const struct supervisor *sup, unsigned stage)
     return (uint64_t)sup->plan.members + stage;
 }
 
-/* @turn_fd: of one that follows who sits there; -1. */
-static int order(struct supervisor *sup, struct seat *seat, int turn_fd)
+/* @turn_fd: of one that follows who sits there; -1. @wrote: for what it writes.
+ */
+static int order(struct supervisor *sup, struct seat *seat, int turn_fd,
+                 struct wrote **wrote)
 {
     struct nursery_order order = { .id = seat->member, .fd_count = POST_SAVED };
     CLEANUP_BUF struct buf data = { 0 };
     struct post post;
+    bool own = false;
     int code = plan_post(&sup->plan, seat->stage, seat->index, &post);
 
     post.follows = turn_fd >= 0;
@@ -225,12 +230,20 @@ static int order(struct supervisor *sup, struct seat *seat, int turn_fd)
     order.fds[POST_FILES] = sup->journal_lock >= 0 ? sup->journal_lock
                                                    : sup->stop_fd;
     order.fds[POST_TURN] = post.follows ? turn_fd : sup->stop_fd;
-    return nursery_fork(sup->nursery, &order);
+    order.fds[POST_LAST_WORDS] = sup->last_words != NULL
+                                     ? last_words_fd(sup->last_words)
+                                     : sup->stop_fd;
+    order.fds[POST_STDERR] = wrote_open(sup, seat->member, wrote, &own);
+    code = nursery_fork(sup->nursery, &order);
+    if (own)
+        close(order.fds[POST_STDERR]);
+    return code;
 }
 
-int seats_order_heir(struct supervisor *sup, struct seat *seat, int turn_fd)
+int seats_order_heir(struct supervisor *sup, struct seat *seat, int turn_fd,
+                     struct wrote **wrote)
 {
-    return order(sup, seat, turn_fd);
+    return order(sup, seat, turn_fd, wrote);
 }
 
 static void refused(struct supervisor *sup, struct seat *seat, int code)
@@ -271,9 +284,11 @@ int64_t seats_order(struct supervisor *sup)
             next = seat->due_ns < next ? seat->due_ns : next;
             continue;
         }
+        if (wrote_is_stuck(sup))
+            continue; /* until what the dead wrote could be passed on */
         seats_clear(seat);
         seat->state = SEAT_ORDERED;
-        code = order(sup, seat, -1);
+        code = order(sup, seat, -1, &seat->wrote);
         if (code < 0 && code != WEIR_EBROKEN)
             refused(sup, seat, code);
         else if (code < 0) /* the nursery's death is told soon */
@@ -318,17 +333,19 @@ static bool was_killed(const struct death *death)
 static void cannot_open(struct supervisor *sup, struct seat *seat,
                         const struct death *death)
 {
-    char words[DEATH_WORDS];
+    char words[DEATH_WORDS], last[WROTE_LAST] = "";
 
     seat->closed++;
     if (seat->closed <
         (unsigned)(was_killed(death) ? KILLED_MOST : CLOSED_MOST))
         return;
+    wrote_add_last(seat->wrote, last, sizeof last);
     supervisor_fail(sup,
                     "stage '%s' cannot start: its worker %s while it was "
-                    "opened, %u times in a row",
+                    "opened, %u times in a row%s",
                     sup->stages[seat->stage].job->name,
-                    death_words(words, sizeof words, death), seat->closed);
+                    death_words(words, sizeof words, death), seat->closed,
+                    last);
 }
 
 /* It died at work with nothing in hand that could be charged: as its state was
@@ -390,7 +407,7 @@ static void succeed(struct supervisor *sup, struct seat *seat,
 {
     struct stage *stage = &sup->stages[seat->stage];
     bool clean = death->cause == CAUSE_EXIT && death->code == 0;
-    char words[DEATH_WORDS], task[160];
+    char words[DEATH_WORDS], task[160], last[WROTE_LAST] = "";
 
     if (!clean && !seat->unopened)
         stage->deaths++;
@@ -400,21 +417,22 @@ static void succeed(struct supervisor *sup, struct seat *seat,
         return;
     }
     death_words(words, sizeof words, death);
+    wrote_add_last(seat->wrote, last, sizeof last);
     if (!seat->ready) {
         if (!seat->unopened)
             cannot_open(sup, seat, death);
     } else if (lost_state(sup, seat)) {
         supervisor_fail(sup,
                         "stage '%s' has lost what it had gathered: its worker "
-                        "%s, and task '%s' does not save its state",
+                        "%s, and task '%s' does not save its state%s",
                         stage->job->name, words,
-                        seats_task(sup, seat->stage, task, sizeof task));
+                        seats_task(sup, seat->stage, task, sizeof task), last);
     } else if (tries_used_up(sup, seat, tries) || is_loose(seat, death)) {
         supervisor_fail(sup,
                         "stage '%s': its worker %s %u times without getting "
-                        "on",
+                        "on%s",
                         stage->job->name, words,
-                        tries > 0 ? tries : seat->loose);
+                        tries > 0 ? tries : seat->loose, last);
     } else {
         seat->closed = 0;
     }
@@ -449,9 +467,11 @@ void seats_died(struct supervisor *sup, unsigned member)
     if (seat->state != SEAT_LIVE || !seat_is_dead(seat->pidfd) ||
         recycle_had_left(sup, seat))
         return; /* who died has left the seat to another */
+    wrote_end(sup, seat->wrote);
     death = deaths_of(sup, seat);
     member_sample(sup->segment, member, &sample);
     count_loose(sup, seat, &sample);
+    deaths_leave_words(sup, seat);
     recover(sup, member, &death, &hand);
     deaths_tell(sup, seat, &death, &hand, sample.tries);
     if (!hand.had_hand && sample.tries == 0)
@@ -530,6 +550,7 @@ static void nursery_gone(struct supervisor *sup)
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         if (sup->seats[i].state != SEAT_ORDERED)
             continue;
+        wrote_end(sup, sup->seats[i].wrote);
         recover(sup, i, &death, NULL);
         if (member_book(sup->segment, i)->ended != 0) {
             end_seat(sup, &sup->seats[i]);
@@ -631,6 +652,7 @@ void seats_end(struct supervisor *sup)
             seat_wait_dead(seat->pidfd);
             waitpid(seat->pid, NULL, WNOHANG);
         }
+        wrote_end(sup, seat->wrote);
         if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED)
             recover(sup, i, &death, NULL);
         fd_close(&seat->pidfd);
@@ -673,6 +695,7 @@ void seats_done(struct supervisor *sup)
         fd_close(&sup->seats[i].pidfd);
         fd_close(&sup->seats[i].saved_fds[0]);
         fd_close(&sup->seats[i].saved_fds[1]);
+        wrote_close(&sup->seats[i].wrote);
     }
     for (size_t i = 0; sup->stages != NULL && i < sup->job->stages.count; i++)
         halt_done(&sup->stages[i].halt);

@@ -206,7 +206,7 @@ static int report(struct host *host, unsigned attempts)
     if (buf == NULL)
         return WEIR_ENOMEM;
     return failure_write(buf, host->post->stage, host->item, root, host->why,
-                         attempts);
+                         attempts, &host->wrote);
 }
 
 /* The cause as attributes; what does not fit beside the item's own is cut. */
@@ -232,6 +232,13 @@ static int cause_attrs(struct host *host, unsigned attempts)
     for (size_t most = strlen(host->why); most > 0; most /= 2)
         if (attrs_set(attrs, "failed-why", host->why, most) == 0)
             break;
+    for (size_t most = host->wrote.size; most > 0; most /= 2) {
+        size_t from = wrote_cut(host->wrote.data, host->wrote.size, most);
+
+        if (attrs_set(attrs, "failed-wrote", host->wrote.data + from,
+                      host->wrote.size - from) == 0)
+            break;
+    }
     return 0;
 }
 
@@ -516,5 +523,6 @@ void host_free(struct host *host)
     VEC_DONE(&host->records);
     VEC_DONE(&host->failed_places);
     VEC_DONE(&host->kept_places);
+    buf_done(&host->wrote);
     free(host->needs);
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "run/gate.h"
+#include "run/last_words.h"
 
 #define ROUND_NS (1 * NS_PER_S)
 enum { EVENTS = 64, OPEN_FAILURES = 3 };
@@ -218,6 +219,12 @@ static void handle(struct supervisor *sup, uint64_t data)
     case WATCH_GATE:
         gates_died(sup, number);
         break;
+    case WATCH_WROTE:
+        wrote_hear(sup);
+        break;
+    case WATCH_NOTES:
+        progress_flush(sup);
+        break;
     }
 }
 
@@ -238,6 +245,7 @@ static int64_t do_what_is_due(struct supervisor *sup)
     limits_sweep(sup);
     deaths_watch(sup);
     next = sooner(next, progress_note(sup));
+    wrote_watch(sup);
     if (sup->end_ns != 0)
         next = sooner(next, sup->end_ns);
     return sooner(next, sup->now + ROUND_NS);
@@ -343,6 +351,8 @@ static int start(struct supervisor *sup, weir_error *err)
         code = stop_init(sup);
     if (code < 0)
         return error_sys(err, code, "the run cannot be set up");
+    wrote_init(sup);
+    sup->last_words = last_words_new(sup->plan.workers);
     sup->adopts = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
     code = journal_start(sup, err);
     if (code == 0)
@@ -360,6 +370,8 @@ static int start(struct supervisor *sup, weir_error *err)
 static void done(struct supervisor *sup)
 {
     stop_done(sup);
+    wrote_done(sup);
+    last_words_free(&sup->last_words);
     fd_close(&sup->epoll);
     fd_close(&sup->stop_fd);
     fd_close(&sup->news_in);
@@ -396,6 +408,7 @@ int run_job(const struct run_options *options, struct job *job,
         .report = report,
         .nursery = *nursery,
         .epoll = -1,
+        .wrote_epoll = -1,
         .signals = -1,
         .news_in = -1,
         .news_out = -1,
@@ -442,7 +455,7 @@ int run_job(const struct run_options *options, struct job *job,
         not_set_up(report, err);
     journal_end(&sup);
     prctl(PR_SET_CHILD_SUBREAPER, 0);
-    progress_clear(&sup);
+    progress_finish(&sup);
     done(&sup);
     return code;
 }

@@ -21,6 +21,7 @@
  * gates.c       the processes at queues that have a name: gate.h
  * books.c       what came of it
  * progress.c    notes for people while it runs
+ * wrote.c       what workers write to stderr: wrote.h
  */
 #ifndef RUN_SUPERVISOR_H
 #define RUN_SUPERVISOR_H
@@ -34,6 +35,7 @@
 #include "run/news.h"
 #include "run/plan.h"
 #include "run/run.h"
+#include "run/wrote.h"
 #include "shm/memory.h"
 
 /* A worker number of a stage, and who sits there now. */
@@ -54,15 +56,16 @@ struct seat {
     bool ready;    /* its task is open */
     bool unopened; /* it said why not */
     int64_t due_ns, started_ns;
-    uint64_t settled; /* in its book when it started */
-    unsigned young;   /* deaths in a row that came early, without progress */
-    unsigned closed;  /* in a row before the task was open */
-    unsigned loose;   /* in a row at work, with nothing to charge for it */
-    unsigned refused; /* forks in a row */
-    int saved_fds[2]; /* what its task saved; -1: it does not */
-    bool wish;        /* it has done its share, or is large: recycle.c */
-    bool large;       /* it was so from the start */
-    bool asked;       /* to leave */
+    uint64_t settled;    /* in its book when it started */
+    unsigned young;      /* deaths in a row that came early, without progress */
+    unsigned closed;     /* in a row before the task was open */
+    unsigned loose;      /* in a row at work, with nothing to charge for it */
+    unsigned refused;    /* forks in a row */
+    int saved_fds[2];    /* what its task saved; -1: it does not */
+    bool wish;           /* it has done its share, or is large: recycle.c */
+    bool large;          /* it was so from the start */
+    bool asked;          /* to leave */
+    struct wrote *wrote; /* of its worker; NULL: wrote.h */
 
     /* Time limit: the turn that was seen last, and since when it stands. */
     uint64_t turn;
@@ -85,7 +88,8 @@ struct spare {
     unsigned member; /* whose seat it takes, or has had */
     pid_t pid;
     int pidfd;
-    int turn_fd;   /* of an heir: where it hears of its turn */
+    int turn_fd; /* of an heir: where it hears of its turn */
+    struct wrote *wrote;
     bool open;     /* of an heir: its task is */
     bool unopened; /* it said why not */
     bool unwanted; /* it is to go, when it has come */
@@ -179,9 +183,14 @@ struct supervisor {
     char *halted;   /* it could, and is not to: why, once it has ended */
     int64_t deadline_ns; /* the job's; FOREVER: none */
 
-    struct buf notes; /* not yet written */
-    unsigned rows;    /* of the progress block on the screen */
-    uint64_t noted;   /* what the last line told, as a number */
+    int wrote_epoll; /* of what workers write; -1: they have stderr itself */
+    bool wrote_watched;
+    struct last_words *last_words; /* NULL: there are none */
+
+    struct buf notes;   /* not yet written */
+    bool notes_watched; /* for room to write them */
+    unsigned rows;      /* of the progress block on the screen */
+    uint64_t noted;     /* what the last line told, as a number */
 };
 
 /* Which descriptor an event is about. */
@@ -194,6 +203,8 @@ enum watch {
     WATCH_END,
     WATCH_JOURNAL,
     WATCH_GATE,
+    WATCH_WROTE,
+    WATCH_NOTES,
 };
 /* WATCH_END */
 enum { END_READER, END_WRITER, END_KEEPER, END_FEEDER, END_JOURNAL };
@@ -232,7 +243,8 @@ void seats_clear(struct seat *seat);
 void seats_sit(struct supervisor *sup, struct seat *seat, pid_t pid, int pidfd);
 /* Asks the nursery for one that follows in this seat; the answer goes to
  * recycle_answer. */
-int seats_order_heir(struct supervisor *sup, struct seat *seat, int turn_fd);
+int seats_order_heir(struct supervisor *sup, struct seat *seat, int turn_fd,
+                     struct wrote **wrote);
 /* The stage has one process less: it has ended with the last one. */
 void seats_stage_empty(struct supervisor *sup, unsigned number);
 void seats_close_queues(struct supervisor *sup);
@@ -284,6 +296,9 @@ bool deaths_may_tell(struct supervisor *sup, struct stage *stage);
 void deaths_tell(struct supervisor *sup, const struct seat *seat,
                  const struct death *death, const struct recovered *hand,
                  unsigned tries);
+/* What it wrote, for who gives up the item that it has in hand: before that is
+ * recovered. */
+void deaths_leave_words(struct supervisor *sup, const struct seat *seat);
 /* It died with nothing in hand: a stage that does nothing else ends the run. */
 void deaths_count(struct supervisor *sup, const struct seat *seat,
                   const struct death *death);
@@ -397,6 +412,11 @@ void books_close(struct supervisor *sup);
 int64_t progress_note(struct supervisor *sup);
 void progress_status(struct supervisor *sup);
 void progress_clear(struct supervisor *sup);
+/* At the end of the run: waits until all is written, or it is told to stop. */
+void progress_finish(struct supervisor *sup);
+/* Lines that a worker has written. */
+void progress_pass(struct supervisor *sup, unsigned member, const char *lines,
+                   size_t size);
 void progress_say(struct supervisor *sup, enum log_level level,
                   const char *format, ...) WEIR_PRINTF(3, 4);
 /* Writes what waits, as far as it goes without waiting. */

@@ -98,9 +98,11 @@ static int fail_lost(struct worker *worker, struct item *item)
     const struct death death = { item->cause, item->cause_code };
     struct host *host = &worker->host;
     char words[DEATH_WORDS];
+    int code;
 
     host_begin(host, PHASE_RUN, item);
     host->class = kept_class(item->cause);
+    last_words_find(host->last_words, item->root, item->path, &host->wrote);
     switch (item->cause) {
     case CAUSE_EXIT:
         if (item->cause_code >= PARTING_FIRST)
@@ -132,7 +134,9 @@ static int fail_lost(struct worker *worker, struct item *item)
         snprintf(host->why, sizeof host->why, "worker was lost");
         break;
     }
-    return host_fail(host, item->attempt);
+    code = host_fail(host, item->attempt);
+    buf_done(&host->wrote);
+    return code;
 }
 
 static enum outcome try_item(struct worker *worker, struct item *item)

@@ -23,11 +23,12 @@
 #include "run/run.h"
 #include "run/worker.h"
 
-/* Stdout is the results' alone, which the run's writer has: what a task
- * prints goes to stderr. A file that reaches its limit is an error, not a
- * death. The first to go when memory is short is a worker, which is replaced,
- * and not the supervisor. */
-static void set_up_process(const struct worker *worker)
+/* Stderr is a pipe to the supervisor, and has what a task prints to stdout,
+ * too, which is the results' alone and the run's writer's; by whole lines, so
+ * that they are out when it dies. A file that reaches its limit is an error,
+ * not a death. The first to go when memory is short is a worker, which is
+ * replaced, and not the supervisor. */
+static void set_up_process(const struct worker *worker, int stderr_fd)
 {
     char name[16];
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -36,7 +37,10 @@ static void set_up_process(const struct worker *worker)
         (void)!write(fd, "500", 3);
         close(fd);
     }
+    fd_put_at(stderr_fd, STDERR_FILENO);
     fd_put_at(STDERR_FILENO, STDOUT_FILENO);
+    close(stderr_fd);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGXFSZ, SIG_IGN);
     snprintf(name, sizeof name, "weir:%s", worker->post.name);
     prctl(PR_SET_NAME, name, 0, 0, 0);
@@ -92,6 +96,8 @@ static int set_up_host(struct worker *worker, const struct job_bound *bound,
         host->saved_fds[0] = order->fds[POST_SAVED];
         host->saved_fds[1] = order->fds[POST_SAVED + 1];
     }
+    host->last_words = last_words_attach(order->fds[POST_LAST_WORDS]);
+    close(order->fds[POST_LAST_WORDS]);
     guard_init(host);
     host->root = (uint64_t)worker->post.stage << 52 |
                  (uint64_t)worker->post.index << 40;
@@ -243,7 +249,7 @@ int run_worker(void *bound, const struct nursery_order *order)
     code = post_read(order->data, order->size, &worker.post);
     if (code == 0) {
         fault_start(NULL, (int)worker.post.member);
-        set_up_process(&worker);
+        set_up_process(&worker, order->fds[POST_STDERR]);
         code = attach(&worker, order, &err);
     }
     if (code == 0)
@@ -257,6 +263,7 @@ int run_worker(void *bound, const struct nursery_order *order)
         member_leave(&worker.host.dropper);
         member_leave(&worker.member);
     }
+    last_words_free(&worker.host.last_words);
     host_free(&worker.host);
     free(worker.items);
     VEC_DONE(&worker.put_off);

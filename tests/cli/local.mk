@@ -41,6 +41,7 @@ cli_tests = \
 	%D%/run-starved.sh \
 	%D%/run-state.sh \
 	%D%/run-wild.sh \
+	%D%/run-wrote.sh \
 	%D%/torture.sh
 TESTS += $(cli_tests)
 LONG_TESTS += %D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
@@ -50,6 +51,7 @@ EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/heir.c \
 	%D%/plugins/hold.c \
 	%D%/plugins/keyed.c \
+	%D%/plugins/says.c \
 	%D%/plugins/try.c \
 	%D%/plugins/unsafe.c \
 	%D%/plugins/wild.c

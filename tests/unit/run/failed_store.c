@@ -127,7 +127,7 @@ static void add(struct failed_store *store, const struct failed_row *row)
 struct seen {
     unsigned count;
     struct failed_row last;
-    char data[64], attrs[64], why[64], task[64];
+    char data[64], attrs[64], why[64], wrote[64], task[64];
 };
 
 static int see(void *arg, const struct failed_row *row)
@@ -137,6 +137,7 @@ static int see(void *arg, const struct failed_row *row)
     seen->count++;
     seen->last = *row;
     snprintf(seen->why, sizeof seen->why, "%s", row->why);
+    snprintf(seen->wrote, sizeof seen->wrote, "%s", row->wrote);
     snprintf(seen->task, sizeof seen->task, "%s",
              row->task != NULL ? row->task : "(none)");
     if (row->data != NULL && row->size <= sizeof seen->data)
@@ -164,6 +165,7 @@ START_TEST(an_item_is_kept_whole)
     struct failed_row row = row_of(5, "line 7 is bad");
     struct seen seen;
 
+    row.wrote = "so\nlong";
     ck_assert_int_eq(failed_set_stage(store, "do", "text.upper", &err), 0);
     add(store, &row);
     failed_close(&store);
@@ -177,6 +179,7 @@ START_TEST(an_item_is_kept_whole)
     ck_assert_uint_eq(seen.last.attrs_size, 5);
     ck_assert_mem_eq(seen.attrs, "\1\1\0ab", 5);
     ck_assert_str_eq(seen.why, "line 7 is bad");
+    ck_assert_str_eq(seen.wrote, "so\nlong");
     ck_assert_str_eq(seen.task, "text.upper");
     ck_assert_uint_eq(seen.last.attempts, 3);
     ck_assert_int_eq(seen.last.at_ns, 1000);
@@ -202,11 +205,13 @@ START_TEST(the_same_twice_is_one)
     ck_assert_uint_eq(seen.last.times, 1);
     row.at_ns++;
     row.why = "second";
+    row.wrote = "words";
     add(store, &row);
     seen = see_all(store, NULL);
     ck_assert_uint_eq(seen.count, 1);
     ck_assert_uint_eq(seen.last.times, 2);
     ck_assert_str_eq(seen.why, "second");
+    ck_assert_str_eq(seen.wrote, "words");
     row.stage = "other"; /* a copy of it may fail elsewhere, too */
     add(store, &row);
     ck_assert_uint_eq(see_all(store, NULL).count, 2);

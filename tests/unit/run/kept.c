@@ -82,11 +82,13 @@ START_TEST(notes)
                             .size = 7,
                             .item = true,
                             .class = KEPT_CRASH,
-                            .why = "so" },
+                            .why = "so",
+                            .wrote = "a line\nanother" },
                      got;
 
     ck_assert_int_eq(kept_write(&text, &in), 0);
     ck_assert_int_eq(kept_read(text.data, text.size, &got), 0);
+    ck_assert_str_eq(got.wrote, "a line\nanother");
     ck_assert_uint_eq(got.stage, 3);
     ck_assert_uint_eq(got.attempts, 4);
     ck_assert_int_eq(got.at_ns, -5);

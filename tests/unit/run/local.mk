@@ -15,6 +15,7 @@ TESTS += %D%/test
 	%D%/inline_item.c \
 	%D%/inline_task.c \
 	%D%/kept.c \
+	%D%/last_words.c \
 	%D%/main.c \
 	%D%/news.c \
 	%D%/overflow.c \

@@ -52,6 +52,8 @@ static void add_failure(struct run_report *report, const char *name)
                                    .name = (char *)name,
                                    .start = (char *)"x",
                                    .why = (char *)"no\nuse",
+                                   .wrote = (char *)(name != NULL ? "a\nb"
+                                                                  : NULL),
                                    .attempts = 3 };
 
     ck_assert_int_eq(run_report_fail(report, &failure), 0);
@@ -80,7 +82,8 @@ START_TEST(for_people)
     text = text_of(&report, &buf, true);
     HAS(text, "failed in 'count': 'a/b': no\\nuse (3 attempts, id "
               "00000000000000010000000000000002)\n");
-    HAS(text, "failed in 'count': \"x\": no");
+    HAS(text,
+        "0002)\n  it wrote: a\n  it wrote: b\nfailed in 'count': \"x\": no");
     HAS(text, "and 299 more that failed");
     HAS(text, "words: ended after 3 s, 301 failed\n");
     HAS(text, "read   gave 12.3 k");
@@ -141,7 +144,8 @@ START_TEST(for_programs)
     HAS(buf.data, "\"taken\":12345,\"done\":12000,\"failed\":300,");
     HAS(buf.data, "\"failures\":[{\"stage\":\"count\",\"id\":"
                   "\"00000000000000010000000000000002\",\"path\":\"a/b\","
-                  "\"start\":\"x\",\"why\":\"no\\nuse\",\"attempts\":3}]}\n");
+                  "\"start\":\"x\",\"why\":\"no\\nuse\",\"attempts\":3,"
+                  "\"wrote\":\"a\\nb\"}]}\n");
     ck_assert_ptr_eq(strchr(buf.data, '\n'), buf.data + buf.size - 1);
     run_report_done(&report);
 }

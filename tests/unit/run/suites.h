@@ -17,6 +17,7 @@ Suite *inline_ends_suite(void);
 Suite *inline_item_suite(void);
 Suite *inline_task_suite(void);
 Suite *kept_suite(void);
+Suite *last_words_suite(void);
 Suite *news_suite(void);
 Suite *overflow_suite(void);
 Suite *plan_suite(void);

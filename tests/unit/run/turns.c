@@ -179,6 +179,35 @@ START_TEST(attempts_of_the_dead)
 }
 END_TEST
 
+/* With what the last one wrote, for whom the item goes to. */
+START_TEST(last_words_of_the_dead)
+{
+    struct last_words *words = last_words_new(1);
+    const unsigned queue = RIG_IN;
+    struct rig rig;
+    struct item item;
+
+    rig_init(&rig, &obedient, 8, 8);
+    rig.worker.post.retries = 0;
+    rig.worker.post.failed = 2;
+    rig_put(&rig, "fine", NULL);
+    ck_assert_int_eq(turn_lease(rig.worker.member, &queue, 1, 1, 1, 0, &item),
+                     1);
+    ck_assert_int_eq(turn_take_up(rig.worker.member, &item), 0);
+    last_words_put(words, item.root, item.path, "alas\nso be it", 14);
+    rig_kill(&rig, SIGSEGV);
+    rig.worker.host.last_words = words;
+    ck_assert_int_eq(rig_work(&rig), 0);
+    rig_take(&rig, RIG_FAILED);
+    ck_assert_str_eq(rig.taken.data, "fine\n");
+    ck_assert_str_eq(rig_attr(&rig, "failed-class"), "crash");
+    ck_assert_str_eq(rig_attr(&rig, "failed-wrote"), "alas\nso be it");
+    ck_assert_uint_eq(rig.worker.host.wrote.size, 0);
+    rig_done(&rig);
+    last_words_free(&words);
+}
+END_TEST
+
 START_TEST(canceled_gives_back)
 {
     struct rig rig;
@@ -350,6 +379,7 @@ Suite *turns_suite(void)
     tcase_add_test(c, failed_has_a_queue);
     tcase_add_test(c, failed_is_dropped);
     tcase_add_test(c, attempts_of_the_dead);
+    tcase_add_test(c, last_words_of_the_dead);
     tcase_add_test(c, canceled_gives_back);
     tcase_add_loop_test(c, stopped_in_order, 0, 2);
     tcase_add_test(c, state_is_saved_with_its_inputs);
