@@ -299,6 +299,29 @@ void member_sample(const struct segment *segment, unsigned number,
     out->beat = atomic_load_explicit(&head->beat, memory_order_relaxed);
 }
 
+unsigned member_put_off(const struct segment *segment, unsigned number)
+{
+    const struct member_head *head;
+    const _Atomic uint64_t *in;
+    unsigned in_count, count = 0;
+    uint64_t hand;
+
+    if (number >= segment->member_count)
+        return 0;
+    head = member_at(segment, number);
+    in = member_refs(segment, number, REFS_IN);
+    in_count = atomic_load(&head->in_count);
+    hand = atomic_load(&head->hand);
+    for (unsigned i = 0; i < in_count && i < MEMBER_REFS; i++) {
+        uint64_t ref = atomic_load(&in[i]);
+        const struct slot *slot = segment_slot(segment, ref);
+
+        count += slot != NULL && ref + 1 != hand && slot->attempt > 0 &&
+                 slot_is(slot, SLOT_LEASED, number);
+    }
+    return count;
+}
+
 static void add(_Atomic uint64_t *word, uint64_t more)
 {
     atomic_store_explicit(word,

@@ -527,6 +527,9 @@ struct member_sample {
 };
 void member_sample(const struct segment *segment, unsigned number,
                    struct member_sample *out);
+/* How many it has leased that were tried before and are not in hand: where a
+ * stage waits between attempts, those that wait. A hint, without a lock. */
+unsigned member_put_off(const struct segment *segment, unsigned number);
 /* Measured shares, added by the member itself. */
 void member_add_times(struct member *member, uint64_t busy_ns,
                       uint64_t starved_ns, uint64_t blocked_ns);

@@ -11,6 +11,7 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,16 +74,18 @@ static void watch_stage(struct supervisor *sup, unsigned number)
          stage->job->halt.how == HALT_NOW);
 }
 
+static bool has_rule(const struct stage *stage)
+{
+    return stage->job->halt.failures > 0 || stage->job->halt.share > 0;
+}
+
 /* Returns when they are to be looked at again. */
 static int64_t watch_failures(struct supervisor *sup)
 {
     int64_t next = FOREVER;
 
     for (unsigned i = 0; i < sup->job->stages.count; i++) {
-        const struct job_halt *rule = &sup->stages[i].job->halt;
-
-        if (!sup->stages[i].started ||
-            (rule->failures == 0 && rule->share == 0))
+        if (!sup->stages[i].started || !has_rule(&sup->stages[i]))
             continue;
         watch_stage(sup, i);
         if (!sup->stages[i].ended)
@@ -115,6 +118,47 @@ int64_t halt_watch(struct supervisor *sup)
     if (sup->now >= sup->deadline_ns)
         pass_deadline(sup);
     return sooner(next, sup->deadline_ns);
+}
+
+static void stage_status(struct supervisor *sup, unsigned number,
+                         struct buf *out)
+{
+    struct stage *stage = &sup->stages[number];
+    const struct job_halt *rule = &stage->job->halt;
+    uint64_t failed, all;
+    char time[32];
+
+    count(sup, number, &failed, &all);
+    failed -= stage->before_failed;
+    all -= stage->before_all;
+    buf_printf(out, "  %s: halts", stage->job->name);
+    if (rule->failures > 0) {
+        buf_printf(out, " at %" PRIu64 " failures", rule->failures);
+        if (rule->within_ns != FOREVER)
+            buf_printf(out, " within %s",
+                       text_from_duration(time, rule->within_ns));
+        buf_printf(out, ", and there are %" PRIu64,
+                   halt_counted(rule, &stage->halt, failed, sup->now));
+    }
+    if (rule->share > 0)
+        buf_printf(out,
+                   "%s at %g %%, from %" PRIu64 " items on, and %" PRIu64
+                   " of %" PRIu64 " failed",
+                   rule->failures > 0 ? ";" : "", rule->share * 100,
+                   rule->least, failed, all);
+    buf_char(out, '\n');
+}
+
+void halt_status(struct supervisor *sup, struct buf *out)
+{
+    char time[32];
+
+    for (unsigned i = 0; i < sup->job->stages.count; i++)
+        if (sup->stages[i].started && has_rule(&sup->stages[i]))
+            stage_status(sup, i, out);
+    if (sup->deadline_ns != FOREVER)
+        buf_printf(out, "  the job's deadline is in %s\n",
+                   text_from_duration(time, clock_left(sup->deadline_ns)));
 }
 
 /* Counted once more: the last failures may have come with the end. */

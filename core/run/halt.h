@@ -23,6 +23,9 @@ struct halt_state {
  * caller's; NULL: there is none. */
 char *halt_reason(const struct job_stage *stage, struct halt_state *state,
                   uint64_t failed, uint64_t all, int64_t now);
+/* Of @failed, those of the time that counts. */
+uint64_t halt_counted(const struct job_halt *halt, struct halt_state *state,
+                      uint64_t failed, int64_t now);
 void halt_done(struct halt_state *state);
 
 #endif

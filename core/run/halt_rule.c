@@ -12,9 +12,8 @@
 /* How many of @failed are of the time that counts. Each sighting of more is
  * kept, with what had been counted before it, until it is older: so there are
  * never more of them than failures that the run may have. */
-static uint64_t failed_within(const struct job_halt *halt,
-                              struct halt_state *state, uint64_t failed,
-                              int64_t now)
+uint64_t halt_counted(const struct job_halt *halt, struct halt_state *state,
+                      uint64_t failed, int64_t now)
 {
     size_t old = 0;
 
@@ -74,7 +73,7 @@ char *halt_reason(const struct job_stage *stage, struct halt_state *state,
                   uint64_t failed, uint64_t all, int64_t now)
 {
     const struct job_halt *halt = &stage->halt;
-    uint64_t count = failed_within(halt, state, failed, now);
+    uint64_t count = halt_counted(halt, state, failed, now);
 
     if (halt->failures > 0 && count >= halt->failures)
         return too_many(stage, count);

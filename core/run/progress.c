@@ -224,7 +224,8 @@ struct tally {
     uint64_t in, out, failed;
     uint64_t dropped; /* by its input queues, for want of room */
     unsigned live;
-    double fill; /* of its input, 0 to 1; -1: a source */
+    uint64_t put_off; /* wait for their next attempt */
+    double fill;      /* of its input, 0 to 1; -1: a source */
 };
 
 static double fill_of(struct supervisor *sup, const struct stage *stage)
@@ -252,6 +253,20 @@ static uint64_t dropped_by(const struct supervisor *sup, int queue)
                : 0;
 }
 
+/* Items wait for their next attempt where the stage has them wait. */
+static unsigned put_off_by(const struct supervisor *sup,
+                           const struct seat *seat)
+{
+    const struct job_stage *stage = sup->stages[seat->stage].job;
+    bool waits = false;
+
+    for (unsigned i = 0; i < WAIT_CLASSES; i++)
+        waits = waits || stage->waits[i].first_ns != 0;
+    return waits && seat->state == SEAT_LIVE
+               ? member_put_off(sup->segment, seat->member)
+               : 0;
+}
+
 static struct tally tally_of(struct supervisor *sup, unsigned number)
 {
     const struct stage *stage = &sup->stages[number];
@@ -265,6 +280,7 @@ static struct tally tally_of(struct supervisor *sup, unsigned number)
         tally.out += book->emitted;
         tally.failed += book->failed;
         tally.live += sup->seats[member].state == SEAT_LIVE;
+        tally.put_off += put_off_by(sup, &sup->seats[member]);
     }
     for (size_t i = 0; i < stage->job->from.count; i++)
         tally.dropped += dropped_by(sup, plan_queue(&sup->plan,
@@ -281,7 +297,8 @@ static uint64_t number_of(const struct tally *tallies, size_t count)
     for (size_t i = 0; i < count; i++)
         number = hash_mix(number, tallies[i].in * 3 + tallies[i].out +
                                       tallies[i].failed * 7 +
-                                      tallies[i].dropped * 11);
+                                      tallies[i].dropped * 11 +
+                                      tallies[i].put_off * 13);
     return number;
 }
 
@@ -361,6 +378,8 @@ static void line(struct supervisor *sup, const struct tally *tallies)
             buf_printf(out, " failed %s", text_from_count(text, it->failed));
         if (it->dropped > 0)
             buf_printf(out, " dropped %s", text_from_count(text, it->dropped));
+        if (it->put_off > 0)
+            buf_printf(out, " put off %s", text_from_count(text, it->put_off));
         if (it->fill >= 0)
             buf_printf(out, " queue %d %%", (int)(it->fill * 100));
     }
@@ -383,6 +402,8 @@ static void line_json(struct supervisor *sup, const struct tally *tallies)
         json_uint(&json, "failed", tallies[i].failed);
         if (tallies[i].dropped > 0)
             json_uint(&json, "dropped", tallies[i].dropped);
+        if (tallies[i].put_off > 0)
+            json_uint(&json, "put_off", tallies[i].put_off);
         if (tallies[i].fill >= 0)
             json_real(&json, "fill", tallies[i].fill);
         json_object_end(&json);
@@ -441,6 +462,7 @@ static void status_worker(struct supervisor *sup, unsigned member)
     struct member_sample sample;
     const uint64_t bytes = seat->state == SEAT_LIVE ? stat_own_bytes(seat->pid)
                                                     : 0;
+    unsigned put_off = put_off_by(sup, seat);
     char time[32], memory[32];
 
     if (seat->state != SEAT_LIVE) {
@@ -466,6 +488,8 @@ static void status_worker(struct supervisor *sup, unsigned member)
         text_from_duration(time, sup->now - seat->beat_since);
         buf_printf(&sup->notes, ", no sign of life for %s", time);
     }
+    if (put_off > 0)
+        buf_printf(&sup->notes, ", %u put off", put_off);
     if (bytes > 0)
         buf_printf(&sup->notes, ", %s of its own",
                    text_from_size(memory, bytes));
@@ -492,6 +516,7 @@ void progress_status(struct supervisor *sup)
         for (unsigned i = 0; i < sup->plan.workers; i++)
             status_worker(sup, i);
         recycle_status(sup);
+        halt_status(sup, &sup->notes);
         gates_status(sup);
     }
     progress_flush(sup);

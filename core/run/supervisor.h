@@ -318,6 +318,8 @@ void limits_sweep(struct supervisor *sup);
 int64_t halt_watch(struct supervisor *sup);
 /* Its workers begin now: what their books have is of the run before. */
 void halt_begin(struct supervisor *sup, unsigned number);
+/* How near they are, in lines for people. */
+void halt_status(struct supervisor *sup, struct buf *out);
 /* When nobody else is left: the reason, if there is one, is the run's. */
 void halt_end(struct supervisor *sup);
 

@@ -93,6 +93,35 @@ kill -INT $runner 2>/dev/null
 ended
 exits 130 "Ctrl-C three times kills"
 
+# Who waits for his next attempt is in no hand, and in nobody's queue.
+cat >waits.yaml <<'YAML'
+weir: 1
+job: waits
+deadline: 5h
+stages:
+  - { name: do, task: bad.do, from: stdin, to: stdout, workers: 1, retries: 1,
+      backoff: 1h, halt: { failures: 3, within: 1h } }
+YAML
+mkfifo held
+exec 8<>held
+printf 'permanent\nfail 1\nfail 1\npass\n' >&8
+input=held start waits.yaml
+until_true 20 has pass out
+_put_off() {
+    kill -USR1 $runner && grep -q 'do.1: pid [0-9]*, .*2 put off' err
+}
+ok "SIGUSR1 tells who waits for his next attempt" until_true 20 _put_off
+like "and of the stage" err 'do in 2 out 1 failed 1 put off 2 queue'
+like "how near its halt is" err \
+    '^  do: halts at 3 failures within 1 h, and there are 1$'
+like "and the deadline" err "^  the job's deadline is in [45] h"
+kill -INT $runner
+until_true 20 has 'stopping: finishing' err
+kill -INT $runner
+exec 8>&-
+ended
+exits 130 "and it ends"
+
 weir run --quiet endless.yaml 2>err | head -n 3 >out
 is "a closed pipe ends it" "$(wc -l <out)" 3
 is "without a word" "$(cat err)" ""
