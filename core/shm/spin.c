@@ -3,6 +3,8 @@
  * which is none. See spin.h. */
 #include "config.h"
 
+#include <stdatomic.h>
+
 #include "base/base.h"
 #include "shm/spin.h"
 
@@ -37,14 +39,20 @@ static void relax(void)
 
 /* Asked for the first time when a spin would pay, which is not at the start of
  * a process. */
+static _Atomic unsigned known;
+
 static unsigned processors(void)
 {
-    static _Atomic unsigned known;
     unsigned count = known;
 
     if (count == 0)
         known = count = processors_usable();
     return count;
+}
+
+bool spin_is_vain(void)
+{
+    return atomic_load_explicit(&known, memory_order_relaxed) == 1;
 }
 
 bool spin_pays(struct spin *spin)

@@ -33,6 +33,8 @@ struct spin {
 
 typedef bool spin_test(const void *arg);
 
+/* This process is known to have one processor only: nobody else runs. */
+bool spin_is_vain(void);
 /* Whether this wait is to begin awake; counts it. */
 bool spin_pays(struct spin *spin);
 /* Awake until @test holds (true), or for as long as it is worth, at most until
