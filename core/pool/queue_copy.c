@@ -39,14 +39,16 @@ static int wait_for_room(struct call *call, int64_t deadline_ns, void *arg)
 }
 
 /* Each item's root: the entry that put it, and that one's own count. */
+static uint64_t root_of(const struct member *member, uint64_t ordinal)
+{
+    return (uint64_t)(member_number(member) + 1) << ORDINAL_BITS | ordinal;
+}
+
 static int name_it(struct call *call, struct stage_spec *spec)
 {
-    struct book *book = turn_book(call->member);
+    const uint64_t mask = (UINT64_C(1) << ORDINAL_BITS) - 1;
 
-    if (book == NULL)
-        return WEIR_EBROKEN;
-    spec->root = (uint64_t)(member_number(call->member) + 1) << ORDINAL_BITS |
-                 (book->ordinal++ & ((UINT64_C(1) << ORDINAL_BITS) - 1));
+    spec->root = root_of(call->member, (*turn_ordinal(call->member))++ & mask);
     return 0;
 }
 
@@ -55,16 +57,14 @@ static int put_direct(struct call *call, const weir_bytes *items, size_t count)
 {
     const uint64_t mask = (UINT64_C(1) << ORDINAL_BITS) - 1;
     unsigned some = count < PUT_MOST ? (unsigned)count : PUT_MOST;
-    struct book *book = turn_book(call->member);
-    uint64_t first = book->ordinal & mask;
+    uint64_t *ordinal = turn_ordinal(call->member);
+    uint64_t first = *ordinal & mask;
 
-    if (items[0].size > ITEM_SMALL || first + some > mask)
+    if (items[0].size > ITEM_DIRECT || first + some > mask)
         return 0;
-    book->ordinal += some;
+    *ordinal += some;
     return turn_put(call->member, QUEUE, items, some,
-                    (uint64_t)(member_number(call->member) + 1)
-                            << ORDINAL_BITS |
-                        first);
+                    root_of(call->member, first));
 }
 
 /* Counts what a commit drops. A book is absolute, and becomes true with the
@@ -201,35 +201,43 @@ int weir_queue_put(weir_queue *queue, const void *data, size_t size,
     return call_end(&call, code < 0 ? code : 0);
 }
 
-/* As many as find room now, one commit. Returns why it ended early, or 0. */
+/* As many as find room now, one commit: how many; or why there is none. */
+static int put_staged(struct call *call, const weir_bytes *items, size_t count)
+{
+    const uint64_t mask = (UINT64_C(1) << ORDINAL_BITS) - 1;
+    struct staged staged[PUT_MANY_MOST];
+    uint64_t *ordinal = turn_ordinal(call->member);
+    uint64_t first = *ordinal & mask;
+    uint64_t left = mask + 1 - first;
+    int some, code;
+
+    if (count > PUT_MANY_MOST)
+        count = PUT_MANY_MOST;
+    if (count > left)
+        count = left;
+    some = turn_stage_many(call->member, QUEUE, items, (unsigned)count,
+                           root_of(call->member, first), staged);
+    if (some < 0)
+        return some;
+    for (int i = 0; i < some; i++)
+        fill(&staged[i], items[i].data);
+    *ordinal += (unsigned)some;
+    code = turn_commit(call->member, NULL, NULL);
+    return code < 0 ? code : some;
+}
+
+/* Returns why it ended early, or 0. */
 static int put_some(struct call *call, const weir_bytes *items, size_t count,
                     size_t *put)
 {
-    struct stage_spec spec = { .queue = QUEUE };
-    struct staged staged;
-    unsigned some = 0;
-    int code = put_direct(call, items, count), committed;
+    int code = put_direct(call, items, count);
 
-    if (code > 0)
-        *put += (size_t)code;
-    if (code != 0)
-        return code < 0 ? code : 0;
-    while (code == 0 && some < count && some < PUT_MANY_MOST) {
-        spec.room = items[some].size;
-        code = name_it(call, &spec);
-        if (code == 0)
-            code = turn_stage(call->member, &spec, &staged);
-        if (code != 0)
-            break;
-        fill(&staged, items[some++].data);
-    }
-    if (some == 0)
+    if (code == 0)
+        code = put_staged(call, items, count);
+    if (code < 0)
         return code;
-    committed = turn_commit(call->member, NULL, NULL);
-    if (committed != 0)
-        return committed;
-    *put += some;
-    return code;
+    *put += (size_t)code;
+    return 0;
 }
 
 static int put_all(struct call *call, const weir_bytes *items, size_t count,

@@ -31,7 +31,7 @@ static int stage_small(struct member *member, struct queue *queue,
                        struct small *small)
 {
     const weir_bytes bytes = { small->data, small->size };
-    int code = stage_inline(member, queue, &bytes, small->root);
+    int code = stage_now(member, queue, &bytes, small->root);
 
     if (code != 0)
         return code;

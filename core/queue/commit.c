@@ -43,7 +43,28 @@ struct book *turn_book(struct member *member)
 {
     if (member->next == NULL)
         member->next = book_begin(member->head, member->sequence);
+    member->counts = false; /* for all that is known */
     return member->next;
+}
+
+/* A book is some hundred bytes; where put follows put, or get follows get, both
+ * books are the same but for this. */
+uint64_t *turn_ordinal(struct member *member)
+{
+    const struct book *now = &member->head->books[member->sequence & 1];
+    struct book *next = &member->head->books[(member->sequence + 1) & 1];
+
+    if (member->next != NULL)
+        return &member->next->ordinal;
+    member->counts = now->renames == 0 && now->part == 0;
+    if (member->alike && member->counts) {
+        atomic_thread_fence(memory_order_release); /* as book_begin */
+        next->ordinal = now->ordinal;
+        member->next = next;
+    } else {
+        member->next = book_begin(member->head, member->sequence);
+    }
+    return &member->next->ordinal;
 }
 
 int turn_rename(struct member *member, const char *from, const char *to)
@@ -180,6 +201,7 @@ void commit_store(struct member *member)
 {
     WEIR_POINT("queue.commit.before");
     member->sequence++;
+    member->alike = member->counts && member->next != NULL;
     member->next = NULL;
     set_txn(member, TXN_COMMITTED);
     WEIR_POINT("queue.commit.word");
@@ -244,6 +266,8 @@ int turn_abort(struct member *member)
     if (code == 0)
         refs_set_count(member, REFS_IN, 0);
     member->spent = code == 0 ? 0 : member->spent;
+    if (member->next != NULL && !member->counts)
+        member->alike = false;
     member->next = NULL;
     member->first = 0;
     return code;

@@ -3,6 +3,8 @@
 #ifndef QUEUE_INTERNAL_H
 #define QUEUE_INTERNAL_H
 
+#include <string.h>
+
 #include "base/fd.h"
 #include "queue/layout.h"
 #include "queue/queue.h"
@@ -63,13 +65,17 @@ struct member {
     unsigned in_count, out_count; /* as in the head; this thread writes both */
     bool open;                    /* TXN is OPEN */
     struct book *next;            /* the book of the next commit, or NULL */
-    uint32_t sequence;            /* of TXN: of the last commit */
+    bool counts; /* it differs from the one that counts in `ordinal` only */
+    bool alike;  /* so do the one that counts and the one before it */
+    uint32_t sequence;     /* of TXN: of the last commit */
     unsigned rotate;       /* which of several queues is looked at first */
     struct spin spin;      /* for an item, of one queue */
     struct spin park_spin; /* for all else */
     bool spinning;         /* that queue's `spinner` is this member */
     bool spun;             /* turn_spin began the wait that comes */
     unsigned spent;        /* of what is leased: SPENT */
+    bool lingered;         /* turn_spin saw an item; how many were there? */
+    int64_t linger_ns;     /* for others behind the first: spin_learn */
     unsigned ordered;      /* queue + 1 that it keeps the order of; 0: none */
     uint64_t first;        /* ticket it has that is the first; 0: not known */
     unsigned laned;        /* queue + 1 that it serves a lane of; 0: none */
@@ -78,6 +84,16 @@ struct member {
     int sink_fd; /* the file of the last append, and its entry */
     unsigned sink;
 };
+
+/* This cache line is going to be written. No more than a hint. */
+static inline void fetch_to_write(const void *line)
+{
+#if defined __x86_64__
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
 
 static inline struct member_head *member_at(const struct segment *segment,
                                             unsigned number)
@@ -102,8 +118,59 @@ static inline char *member_rename_name(const struct segment *segment,
 }
 
 /* NULL for a wild reference. */
-struct queue *segment_queue(const struct segment *segment, unsigned number);
-struct slot *segment_slot(const struct segment *segment, uint64_t ref);
+static inline struct queue *segment_queue(const struct segment *segment,
+                                          unsigned number)
+{
+    return number < segment->queue_count ? &segment->queues[number] : NULL;
+}
+
+static inline struct slot *segment_slot(const struct segment *segment,
+                                        uint64_t ref)
+{
+    struct queue *queue = segment_queue(segment, reference_queue(ref));
+
+    if (queue == NULL || reference_slot(ref) >= queue->capacity)
+        return NULL;
+    return &queue->slots[reference_slot(ref)];
+}
+
+static inline bool slot_is(const struct slot *slot, enum slot_state state,
+                           unsigned member)
+{
+    return atomic_load_explicit(&slot->word, memory_order_acquire) ==
+           word_of(state, member);
+}
+
+static inline void slot_set(struct slot *slot, uint32_t word)
+{
+    atomic_store_explicit(&slot->word, word, memory_order_release);
+}
+
+/* Two halves of it, which may overlap. */
+#define COPY_ENDS(to, from, size, half)                                        \
+    (memcpy(to, from, half),                                                   \
+     memcpy((char *)(to) + (size) - (half),                                    \
+            (const char *)(from) + (size) - (half), half))
+
+/* Of a payload; most are small, and for those any call, or a copy by the
+ * processor's own instruction, takes longer than the copy. Above, the library
+ * knows best (the compiler is not to think that it does). */
+static inline void copy_bytes(void *to, const void *from, size_t size)
+{
+    if (size > 64) {
+        __asm__("" : "+r"(size));
+        memcpy(to, from, size);
+    } else if (size >= 32) {
+        COPY_ENDS(to, from, size, 32);
+    } else if (size >= 16) {
+        COPY_ENDS(to, from, size, 16);
+    } else if (size >= 8) {
+        COPY_ENDS(to, from, size, 8);
+    } else {
+        for (size_t at = 0; at < size; at++)
+            ((char *)to)[at] = ((const char *)from)[at];
+    }
+}
 
 /* A view of what is mapped at @base; owns the mapping from here on, and what
  * is in it is not looked at yet. */
@@ -156,6 +223,9 @@ int slot_view(const struct segment *segment, const struct slot *slot,
 
 /* --- under the queue's lock --- */
 bool queue_at_end(const struct queue *queue);
+/* The slots that the next @count puts, gets are given: they are wanted. */
+void fetch_free(const struct queue *queue, unsigned count);
+void fetch_ready(const struct queue *queue, unsigned count);
 bool queue_fits(const struct queue *queue, uint32_t slots, uint64_t bytes);
 /* READY at the tail; READY again at the head. */
 int queue_publish(struct queue *queue, uint32_t number);
@@ -239,9 +309,6 @@ void member_wake(struct segment *segment, unsigned number);
 void turn_open(struct member *member);
 /* Under the queue's lock: the item at its head becomes this member's. */
 int lease_one(struct member *member, struct queue *queue, struct item *item);
-/* Under the queue's lock: at most SLOT_INLINE bytes, staged and written. */
-int stage_inline(struct member *member, struct queue *queue,
-                 const weir_bytes *bytes, uint64_t root);
 /* A member that holds nothing, at a queue whose order nobody keeps. Then, under
  * the queue's lock, which it gives back: the commit of what it has staged and
  * done there, and all that follows from it. */
@@ -251,6 +318,17 @@ int turn_settle(struct member *member, struct queue *queue);
 int spent_release(struct member *member, struct queue *queue);
 /* in[] is cut down to what is held still. */
 void refs_keep_held(struct member *member);
+/* Under the queue's lock: a READY slot becomes this member's; it is for the
+ * caller to take it out of its place. */
+int lease_slot(struct member *member, struct queue *queue, uint32_t number);
+/* Under the queue's lock, behind a turn_spin that saw an item: so many are to
+ * be taken. Learns whether it is worth while to stay away for others. */
+void spin_learn(struct member *member, const struct queue *queue,
+                unsigned count);
+/* Under the queue's lock, and the store's where it is more than SLOT_INLINE
+ * bytes: staged and written. WEIR_EFULL: not now, or not without waiting. */
+int stage_now(struct member *member, struct queue *queue,
+              const weir_bytes *bytes, uint64_t root);
 /* The one store; and, when all that follows from it is done and in[] is cut,
  * the end of the turn. */
 void commit_store(struct member *member);
@@ -275,11 +353,10 @@ void refs_set_count(struct member *member, unsigned side, unsigned count);
 
 /* --- either; all may be done twice --- */
 
-bool slot_is(const struct slot *slot, enum slot_state state, unsigned member);
-void slot_set(struct slot *slot, uint32_t word);
-
 /* Drops the chunks of these slots that are held by @number in @state, then
  * frees the slots. */
+int slots_drop_chunks(struct segment *segment, const _Atomic uint64_t *refs,
+                      unsigned count, enum slot_state state, unsigned number);
 int slots_free(struct segment *segment, const _Atomic uint64_t *refs,
                unsigned count, enum slot_state state, unsigned number);
 int slots_publish(struct segment *segment, const _Atomic uint64_t *refs,

@@ -61,31 +61,40 @@ static int fill_item(const struct segment *segment, uint64_t ref,
     return 0;
 }
 
-/* A READY slot becomes this member's. */
-static int take(struct member *member, struct queue *queue, uint32_t number,
-                struct item *item)
+int lease_slot(struct member *member, struct queue *queue, uint32_t number)
 {
-    uint64_t ref = reference(queue->number, number);
-    struct slot *slot;
+    struct slot *slot = &queue->slots[number];
 
-    if (number >= queue->capacity)
-        return segment_damaged(member->segment);
-    slot = &queue->slots[number];
-    if (atomic_load(&slot->word) != SLOT_READY ||
-        fill_item(member->segment, ref, slot, item) < 0)
-        return segment_damaged(member->segment);
     if (WEIR_MUTATED("lease-word-first")) {
         slot_set(slot, word_of(SLOT_LEASED, member->number));
         WEIR_POINT("queue.lease.mutant");
     }
-    if (refs_add(member, REFS_IN, ref) < 0)
+    if (refs_add(member, REFS_IN, reference(queue->number, number)) < 0)
         return WEIR_ESTATE;
     slot_set(slot, word_of(SLOT_LEASED, member->number));
     WEIR_POINT("queue.lease.word");
     queue->head->leased++;
     queue_add_ready(queue->head, -1);
-    if (queue->order == NULL)
-        return 0;
+    return 0;
+}
+
+/* A READY slot becomes this member's. */
+static int take(struct member *member, struct queue *queue, uint32_t number,
+                struct item *item)
+{
+    struct slot *slot;
+    int code;
+
+    if (number >= queue->capacity)
+        return segment_damaged(member->segment);
+    slot = &queue->slots[number];
+    if (atomic_load(&slot->word) != SLOT_READY ||
+        fill_item(member->segment, reference(queue->number, number), slot,
+                  item) < 0)
+        return segment_damaged(member->segment);
+    code = lease_slot(member, queue, number);
+    if (code < 0 || queue->order == NULL)
+        return code;
     item->ticket = queue->order[number].ticket;
     member->ordered = (queue->kept & KEPT_FROM) != 0 ? queue->number + 1
                                                      : member->ordered;
@@ -137,6 +146,7 @@ static int lease_batch(struct member *member, struct queue *queue,
     if (most == 0)
         return WEIR_ESTATE;
     turn_open(member);
+    fetch_ready(queue, most < fair ? most : fair);
     while (count < most && count < fair) {
         int code = queue->lanes == NULL
                        ? lease_one(member, queue, &items[count])
@@ -347,6 +357,40 @@ static void spin_leave(struct member *member, unsigned number)
     wakes_send(queue, &wakes);
 }
 
+/*
+ * WHO GETS FASTER THAN OTHERS PUT finds each item as it comes, and each turn of
+ * either side waits for the lines that the other had: five times as long as a
+ * turn on lines of one's own. So where items come close behind each other one
+ * who spins stays away for a while, not even looking, when the first has come:
+ * for twice as long each time that there were more than it could take, half as
+ * long when there were not. Items that come one by one are taken at once.
+ */
+#define LINGER_LEAST INT64_C(100)
+#define LINGER_MOST NS_PER_US
+
+static void linger(const struct member *member, int64_t begun)
+{
+    while (clock_now() - begun < member->linger_ns)
+        continue;
+}
+
+void spin_learn(struct member *member, const struct queue *queue,
+                unsigned count)
+{
+    uint32_t ready = atomic_load_explicit(&queue->head->ready,
+                                          memory_order_relaxed);
+    int64_t ns = member->linger_ns;
+
+    if (!member->lingered)
+        return;
+    member->lingered = false;
+    if (ready <= count)
+        ns = ns > LINGER_LEAST ? ns / 2 : 0;
+    else
+        ns = ns == 0 ? LINGER_LEAST : ns * 2;
+    member->linger_ns = ns < LINGER_MOST ? ns : LINGER_MOST;
+}
+
 bool turn_spin(struct member *member, unsigned number, int64_t deadline_ns)
 {
     struct queue *queue = segment_queue(member->segment, number);
@@ -354,8 +398,13 @@ bool turn_spin(struct member *member, unsigned number, int64_t deadline_ns)
     bool found = queue != NULL && spin_for_item(member, number, deadline_ns);
 
     member->spun = !found;
-    if (found)
-        spin_waited(&member->spin, clock_now() - begun);
+    member->lingered = found;
+    if (found) {
+        int64_t now = clock_now();
+
+        spin_waited(&member->spin, now - begun);
+        linger(member, now);
+    }
     return found;
 }
 

@@ -20,17 +20,6 @@
 #include "base/base.h"
 #include "queue/internal.h"
 
-bool slot_is(const struct slot *slot, enum slot_state state, unsigned member)
-{
-    return atomic_load_explicit(&slot->word, memory_order_acquire) ==
-           word_of(state, member);
-}
-
-void slot_set(struct slot *slot, uint32_t word)
-{
-    atomic_store_explicit(&slot->word, word, memory_order_release);
-}
-
 /* -------------------------------------------------------------- charge ---- */
 
 /* Of bytes in a chunk, or to be put into one: more than half of it. */
@@ -196,8 +185,10 @@ static int queue_rebuild(void *arg)
     head->leased = census.leased;
     head->staged = census.staged;
     head->bytes = census.bytes;
+    head->asleep = 0;
     for (unsigned side = 0; side < SIDES; side++) {
         head->sleeping[side] = count_sleepers(queue, side);
+        head->asleep |= (head->sleeping[side] != 0) * (1U << side);
         head->waking[side] = 0;
     }
     return 0;
@@ -223,6 +214,35 @@ void queue_unlock(struct queue *queue)
 
 /* -------------------------------------------------------- under the lock ----
  */
+
+/* What comes from another processor comes while other lines of it are under
+ * way: asked for one by one each would take as long as all. Where the number is
+ * a hint only, or wild, it does nothing. */
+static void fetch_slot(const struct queue *queue, uint32_t number)
+{
+    if (number >= queue->capacity)
+        return;
+    fetch_to_write(&queue->slots[number]);
+    fetch_to_write(queue->slots[number].data);
+}
+
+void fetch_free(const struct queue *queue, unsigned count)
+{
+    uint32_t left = queue->head->free_count;
+
+    for (; count > 0 && left > 0 && left <= queue->capacity; count--)
+        fetch_slot(queue, queue->free[--left]);
+}
+
+void fetch_ready(const struct queue *queue, unsigned count)
+{
+    const struct queue_head *head = queue->head;
+
+    if (queue->lanes != NULL)
+        return;
+    for (uint64_t at = head->head; count > 0 && at < head->tail; count--)
+        fetch_slot(queue, queue->ring[at++ & queue->ring_mask]);
+}
 
 bool queue_at_end(const struct queue *queue)
 {

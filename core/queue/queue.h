@@ -304,6 +304,13 @@ struct staged {
  * staged already: commit), WEIR_EBROKEN. */
 int turn_stage(struct member *member, const struct stage_spec *spec,
                struct staged *out);
+/* Of a queue without order or key: the first of @items, as many as find room
+ * now, in one hold of each lock:
+ * their roots are @root and on, what is to be written @staged. 1 to @count; or
+ * a code as of turn_stage, and then none is staged. */
+int turn_stage_many(struct member *member, unsigned queue,
+                    const weir_bytes *items, unsigned count, uint64_t root,
+                    struct staged *staged);
 /* It became smaller than its room. */
 int turn_shrink(struct member *member, struct staged *staged, size_t size);
 /* Drops one that is staged, or all from number @from on (in order staged). */
@@ -365,6 +372,8 @@ struct book {
 
 /* The book of the next commit: a copy of the current one, to be changed. */
 struct book *turn_book(struct member *member);
+/* The same for who changes nothing else in it: how many a source has made. */
+uint64_t *turn_ordinal(struct member *member);
 const struct book *member_book(const struct segment *segment, unsigned number);
 
 /* A file to which this commit appends: written before the commit, under the
@@ -411,10 +420,11 @@ int turn_abort(struct member *member);
 
 /* --- all of a turn at once, for small items: direct.c --- */
 
-enum { PUT_MOST = 64, ITEM_SMALL = 64 };
+enum { PUT_MOST = 64, ITEM_SMALL = 64, ITEM_DIRECT = 2048 };
 
-/* By a member that holds nothing: puts the first of @items, as many as are
- * small and find room, PUT_MOST at most; their roots are @root and on; the book
+/* By a member that holds nothing: puts the first of @items, as many as find
+ * room, PUT_MOST at most, while they are of at most ITEM_DIRECT bytes each and
+ * of PUT_MOST * ITEM_SMALL together; their roots are @root and on; the book
  * becomes true with them. Returns how many; 0: none, make the turn step by
  * step, which tells why; or WEIR_EBROKEN. */
 int turn_put(struct member *member, unsigned queue, const weir_bytes *items,

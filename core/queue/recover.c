@@ -276,14 +276,15 @@ static unsigned sweep_queue(struct queue *queue)
 int segment_sweep(struct segment *segment, pid_t *holder_out)
 {
     unsigned woken = 0;
+    int code;
 
     *holder_out = 0;
     if (WEIR_MUTATED("no-sweep"))
         return 0;
     for (unsigned i = 0; i < segment->queue_count; i++) {
         struct queue *queue = &segment->queues[i];
-        int code = queue_lock_until(queue, clock_deadline(10 * NS_PER_MS));
 
+        code = queue_lock_until(queue, clock_deadline(10 * NS_PER_MS));
         if (code == WEIR_ETIMEDOUT)
             *holder_out = lock_holder(&queue->head->lock);
         else if (code < 0)
@@ -291,6 +292,14 @@ int segment_sweep(struct segment *segment, pid_t *holder_out)
         else
             woken += sweep_queue(queue);
     }
+    /* Who has a queue's may be waiting for it. */
+    code = store_lock_until(&segment->store, clock_deadline(10 * NS_PER_MS));
+    if (code == 0)
+        store_unlock(&segment->store);
+    else if (code == WEIR_ETIMEDOUT)
+        *holder_out = lock_holder(&segment->head->store.lock);
+    else
+        return segment_damaged(segment);
     /* One that was stopped right behind its commit has not done this. */
     if (*holder_out == 0 &&
         order_advance_all(segment, clock_deadline(10 * NS_PER_MS)) ==

@@ -24,10 +24,11 @@ static uint64_t up(uint64_t value, uint64_t step)
     return (value + step - 1) / step * step;
 }
 
-/* Hands out @size bytes of the segment, aligned to cache lines. */
+/* Hands out @size bytes of the segment, aligned to cache lines, by pairs: so
+ * that neither a slot nor the head of a queue begins in the middle of one. */
 static uint64_t take(uint64_t *at, uint64_t size)
 {
-    uint64_t here = up(*at, CACHE_LINE);
+    uint64_t here = up(*at, LINE_PAIR);
 
     *at = here + size;
     return here;
@@ -670,18 +671,4 @@ int segment_store_used(struct segment *segment, uint64_t *chunks_out,
                        uint64_t *touched_out)
 {
     return store_used(&segment->store, chunks_out, touched_out);
-}
-
-struct queue *segment_queue(const struct segment *segment, unsigned number)
-{
-    return number < segment->queue_count ? &segment->queues[number] : NULL;
-}
-
-struct slot *segment_slot(const struct segment *segment, uint64_t ref)
-{
-    struct queue *queue = segment_queue(segment, reference_queue(ref));
-
-    if (queue == NULL || reference_slot(ref) >= queue->capacity)
-        return NULL;
-    return &queue->slots[reference_slot(ref)];
 }

@@ -82,8 +82,8 @@ static int for_each_queue(struct segment *segment, const _Atomic uint64_t *refs,
 }
 
 /* Under the store's lock: first the flag, then the count of the chunk. */
-static int drop_chunks(struct segment *segment, const _Atomic uint64_t *refs,
-                       unsigned count, enum slot_state state, unsigned number)
+int slots_drop_chunks(struct segment *segment, const _Atomic uint64_t *refs,
+                      unsigned count, enum slot_state state, unsigned number)
 {
     bool locked = false;
     int code = 0;
@@ -117,7 +117,7 @@ int slots_free(struct segment *segment, const _Atomic uint64_t *refs,
     int code = check_refs(segment, refs, count);
 
     if (code == 0)
-        code = drop_chunks(segment, refs, count, state, number);
+        code = slots_drop_chunks(segment, refs, count, state, number);
     if (code == 0)
         code = for_each_queue(segment, refs, count, state, number,
                               queue_release_slot, false);

@@ -213,23 +213,55 @@ static int take_slot(struct member *member, struct queue *queue,
     return 0;
 }
 
-int stage_inline(struct member *member, struct queue *queue,
-                 const weir_bytes *bytes, uint64_t root)
+/* Under the queue's lock: FREE first, then forgotten. */
+static int give_up_slot(struct member *member, struct queue *queue,
+                        uint64_t ref)
+{
+    int code = queue_release_slot(queue, reference_slot(ref));
+
+    refs_remove(member, REFS_OUT, ref);
+    return code < 0 ? code : WEIR_EFULL;
+}
+
+/* Under the queue's lock: a slot for bytes without attributes. */
+static int take_plain(struct member *member, struct queue *queue, size_t size,
+                      uint64_t root, uint64_t *ref_out)
 {
     struct draft draft;
-    uint64_t ref;
-    int code;
 
     memset(&draft.head, 0, offsetof(struct slot, data));
-    draft.head.size = (uint32_t)bytes->size;
-    draft.head.pos = SIZE_KNOWN | bytes->size;
+    draft.head.size = (uint32_t)size;
+    draft.head.pos = SIZE_KNOWN | size;
     draft.head.root = root;
     draft.order = NULL;
-    code = take_slot(member, queue, &draft, bytes->size, &ref);
-    if (code == 0 && bytes->size > 0)
-        memcpy(queue->slots[reference_slot(ref)].data, bytes->data,
-               bytes->size);
-    return code;
+    draft.lane = 0;
+    return take_slot(member, queue, &draft, slot_charge(&draft.head), ref_out);
+}
+
+int stage_now(struct member *member, struct queue *queue,
+              const weir_bytes *bytes, uint64_t root)
+{
+    struct store *store = &member->segment->store;
+    struct slot *slot;
+    uint64_t ref;
+    void *to;
+    int code = take_plain(member, queue, bytes->size, root, &ref);
+
+    if (code < 0)
+        return code;
+    slot = &queue->slots[reference_slot(ref)];
+    to = slot->data;
+    if (bytes->size > SLOT_INLINE) {
+        code = store_take_locked(store, bytes->size, &slot->chunk,
+                                 &slot->chunk_ref);
+        if (code == WEIR_EEMPTY)
+            return give_up_slot(member, queue, ref);
+        to = code == 0 ? chunk_data(store, slot->chunk) : NULL;
+        if (to == NULL)
+            return segment_damaged(member->segment);
+    }
+    copy_bytes(to, bytes->data, bytes->size);
+    return 0;
 }
 
 static int take_chunk(struct member *member, struct slot *slot,
@@ -341,6 +373,121 @@ int turn_stage(struct member *member, const struct stage_spec *spec,
         out->brim = brim_of(&draft);
     }
     return 0;
+}
+
+/* ---------------------------------------------------------- many at once ----
+ */
+
+/* In one hold: as many as find room. */
+static int take_slots(struct member *member, struct queue *queue,
+                      const weir_bytes *items, unsigned count, uint64_t root,
+                      struct staged *staged)
+{
+    unsigned some = 0;
+    int code = queue_lock(queue);
+
+    if (code < 0)
+        return code;
+    fetch_free(queue, count);
+    while (some < count && code == 0) {
+        code = take_plain(member, queue, items[some].size, root + some,
+                          &staged[some].ref);
+        some += code == 0;
+    }
+    queue_unlock(queue);
+    return some > 0 && code != WEIR_EBROKEN ? (int)some : code;
+}
+
+/* In one hold of the store's lock, as long as there are chunks with pages. */
+static int take_warm_chunks(struct member *member, const weir_bytes *items,
+                            const struct staged *staged, unsigned count)
+{
+    struct store *store = &member->segment->store;
+    bool locked = false;
+    int code = 0;
+
+    for (unsigned i = 0; i < count && code == 0; i++) {
+        struct slot *slot = segment_slot(member->segment, staged[i].ref);
+
+        if (items[i].size <= SLOT_INLINE)
+            continue;
+        if (!locked) {
+            code = store_lock(store);
+            locked = code == 0;
+        }
+        if (code == 0)
+            code = store_take_locked(store, items[i].size, &slot->chunk,
+                                     &slot->chunk_ref);
+    }
+    if (locked)
+        store_unlock(store);
+    return code == WEIR_EEMPTY ? 0 : code;
+}
+
+/* Where to write; a chunk for each that has none yet. How many have room, the
+ * first of them; *code_out: why not all. */
+static unsigned take_chunks(struct member *member, const weir_bytes *items,
+                            struct staged *staged, unsigned count,
+                            int *code_out)
+{
+    struct store *store = &member->segment->store;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct slot *slot = segment_slot(member->segment, staged[i].ref);
+
+        staged[i] = (struct staged){ .ref = staged[i].ref,
+                                     .room = items[i].size,
+                                     .data = slot->data };
+        if (items[i].size <= SLOT_INLINE)
+            continue;
+        *code_out = atomic_load(&slot->chunk_ref) != 0
+                        ? 0
+                        : store_take(store, items[i].size, &slot->chunk,
+                                     &slot->chunk_ref, &member->head->punch);
+        staged[i].data = chunk_data(store, slot->chunk);
+        if (*code_out == 0 && staged[i].data == NULL)
+            *code_out = WEIR_EBROKEN;
+        if (*code_out != 0)
+            return i;
+    }
+    return count;
+}
+
+/* None is larger than any chunk. */
+static unsigned count_possible(const weir_bytes *items, unsigned count)
+{
+    unsigned possible = 0;
+
+    while (possible < count && items[possible].size <= STORE_ITEM_MOST)
+        possible++;
+    return possible;
+}
+
+int turn_stage_many(struct member *member, unsigned number,
+                    const weir_bytes *items, unsigned count, uint64_t root,
+                    struct staged *staged)
+{
+    struct queue *queue = segment_queue(member->segment, number);
+    unsigned before = member->out_count, with_room = 0;
+    int code = check_stage(member, queue, NULL), some;
+
+    if (code == 0 && queue->kept != KEPT_NOT)
+        code = WEIR_EINVAL;
+    count = count_possible(items, count);
+    if (code < 0 || count == 0)
+        return code < 0 ? code : WEIR_ETOOBIG;
+    turn_open(member);
+    some = take_slots(member, queue, items, count, root, staged);
+    if (some < 0)
+        return some;
+    code = take_warm_chunks(member, items, staged, (unsigned)some);
+    if (code == 0)
+        with_room = take_chunks(member, items, staged, (unsigned)some, &code);
+    if (code == WEIR_EBROKEN)
+        return segment_damaged(member->segment);
+    if (with_room < (unsigned)some)
+        turn_drop_from(member, before + with_room);
+    return with_room > 0 ? (int)with_room : code;
 }
 
 int turn_shrink(struct member *member, struct staged *staged, size_t size)

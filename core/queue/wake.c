@@ -46,6 +46,7 @@ void sleeper_add(struct queue *queue, enum side side, unsigned member)
     atomic_store(word, bits | bit_of(member));
     WEIR_POINT("queue.sleep.bit");
     queue->head->sleeping[side]++;
+    queue->head->asleep |= 1U << side;
 }
 
 void sleeper_remove(struct queue *queue, enum side side, unsigned member)
@@ -59,7 +60,8 @@ void sleeper_remove(struct queue *queue, enum side side, unsigned member)
     if ((bits & bit_of(member)) == 0)
         return;
     atomic_store(word, bits & ~bit_of(member));
-    head->sleeping[side]--;
+    if (--head->sleeping[side] == 0)
+        head->asleep &= ~(1U << side);
 }
 
 bool spinner_begin(struct queue *queue, unsigned member)
@@ -209,7 +211,7 @@ static void choose_turn(struct queue *queue, struct wakes *wakes)
         wakes->members[wakes->count++] = member;
 }
 
-void queue_choose_wakes(struct queue *queue, struct wakes *wakes)
+static void choose_sides(struct queue *queue, struct wakes *wakes)
 {
     const struct queue_head *head = queue->head;
 
@@ -233,6 +235,12 @@ void queue_choose_wakes(struct queue *queue, struct wakes *wakes)
         if (head->sleeping[side] != 0 && queue_is_reason(queue, side, 0))
             wakes->all |= 1U << side;
     wakes->room = free_bytes(queue);
+}
+
+void queue_choose_wakes(struct queue *queue, struct wakes *wakes)
+{
+    if (queue->head->asleep != 0)
+        choose_sides(queue, wakes);
     WEIR_POINT("queue.wake.chosen");
 }
 

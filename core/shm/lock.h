@@ -15,8 +15,9 @@
  *   nobody would rebuild. When it says that it cannot, all who come later are
  *   told, too.
  *
- * Never nested. No task code, no allocation, no system call inside (but what
- * the mutex itself needs).
+ * Never nested, but for the store's in a queue's (queue/direct.c), and where
+ * all are taken at once (queue/snapshot.c). No task code, no allocation, no
+ * system call inside (but what the mutex itself needs).
  */
 #ifndef SHM_LOCK_H
 #define SHM_LOCK_H

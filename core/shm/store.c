@@ -266,9 +266,15 @@ static int store_rebuild(void *arg)
     return 0;
 }
 
+int store_lock_until(struct store *store, int64_t deadline_ns)
+{
+    return lock_take_until(&store->head->lock, deadline_ns, store_rebuild,
+                           store);
+}
+
 int store_lock(struct store *store)
 {
-    return lock_take(&store->head->lock, store_rebuild, store);
+    return store_lock_until(store, FOREVER);
 }
 
 void store_unlock(struct store *store)
@@ -482,6 +488,42 @@ static int lock_for(struct store *store, unsigned class,
     return code < 0 ? code : store_lock(store);
 }
 
+/* Under the lock: the free chunk at @index is in use from here on. */
+static int hand_out(struct store *store, unsigned class, uint32_t index,
+                    uint32_t *number, _Atomic uint8_t *flag)
+{
+    struct spot spot = spot_of(store, chunk_number(class, index));
+
+    if (index >= store->places[class].count || *refs_of(store, &spot) != 0)
+        return WEIR_EBROKEN;
+    WEIR_POINT("store.take.popped");
+    *number = chunk_number(class, index);
+    atomic_store_explicit(flag, 1, memory_order_release);
+    WEIR_POINT("store.take.flag");
+    *refs_of(store, &spot) = 1;
+    return 0;
+}
+
+bool store_is_warm(const struct store *store, uint64_t size)
+{
+    const unsigned class = class_of(size);
+
+    return store->file == 0 && class < STORE_CLASSES &&
+           store->places[class].count > 0 &&
+           warm_count(&store->head->classes[class]) > 0;
+}
+
+int store_take_locked(struct store *store, uint64_t size, uint32_t *number,
+                      _Atomic uint8_t *flag)
+{
+    bool bare;
+
+    if (!store_is_warm(store, size))
+        return WEIR_EEMPTY;
+    return hand_out(store, class_of(size), pop(store, class_of(size), &bare),
+                    number, flag);
+}
+
 /* 0, or 1: there is none at this moment. */
 static int try_take(struct store *store, uint64_t size, uint32_t *number,
                     _Atomic uint8_t *flag, _Atomic uint32_t *punch)
@@ -501,17 +543,11 @@ static int try_take(struct store *store, uint64_t size, uint32_t *number,
         store_unlock(store);
         return code;
     }
-    spot = spot_of(store, chunk_number(class, index));
-    if (index >= store->places[class].count || *refs_of(store, &spot) != 0) {
-        store_unlock(store);
-        return WEIR_EBROKEN;
-    }
-    WEIR_POINT("store.take.popped");
-    *number = chunk_number(class, index);
-    atomic_store_explicit(flag, 1, memory_order_release);
-    WEIR_POINT("store.take.flag");
-    *refs_of(store, &spot) = 1;
+    code = hand_out(store, class, index, number, flag);
     store_unlock(store);
+    if (code < 0)
+        return code;
+    spot = spot_of(store, *number);
     /* Also one that counts as warm: after a rebuild all that are free do. */
     if (store->file != 0)
         return place_fill(store->file - 1,

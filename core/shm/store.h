@@ -30,7 +30,9 @@
 #ifndef SHM_STORE_H
 #define SHM_STORE_H
 
+#include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,10 +51,10 @@ enum {
 typedef uint32_t chunk;
 
 struct store_class {
-    uint32_t count;   /* chunks in address space */
-    uint32_t bump;    /* cache: those at and above were never used */
-    uint64_t region;  /* offset of chunk 0 from the segment's start */
-    uint64_t refs_at; /* offsets of uint32_t[count]: */
+    alignas(64) uint32_t count; /* chunks in address space */
+    uint32_t bump;              /* cache: those at and above were never used */
+    uint64_t region;            /* offset of chunk 0 from the segment's start */
+    uint64_t refs_at;           /* offsets of uint32_t[count]: */
     uint64_t warm_at; /* a ring of free chunks with pages, hottest at tail */
     uint64_t bare_at; /* a stack of free chunks without */
     uint32_t warm_head, warm_tail; /* free running; count is a ring of count */
@@ -116,9 +118,16 @@ int store_take(struct store *store, uint64_t size, uint32_t *number,
 /* One more reference to a chunk that is in use. */
 int store_share(struct store *store, chunk number, uint32_t *holder,
                 _Atomic uint8_t *flag);
-/* Drops references: all under one hold of the lock. */
+/* Several at once, under one hold of the lock. */
 int store_lock(struct store *store);
+int store_lock_until(struct store *store, int64_t deadline_ns);
 void store_unlock(struct store *store);
+/* Takes a chunk that has its pages: no call of the system is made. WEIR_EEMPTY:
+ * there is none, try store_take. */
+int store_take_locked(struct store *store, uint64_t size, uint32_t *number,
+                      _Atomic uint8_t *flag);
+/* Whether there is one; without the lock a hint. */
+bool store_is_warm(const struct store *store, uint64_t size);
 int store_drop_locked(struct store *store, chunk number, _Atomic uint8_t *flag);
 /* A dead member was punching: its chunk is free again. May be done again. */
 int store_end_punch(struct store *store, _Atomic uint32_t *punch);

@@ -494,7 +494,7 @@ static void rest(const struct run *run, uint32_t given)
 static uint32_t put_small(const struct flow *flow, struct member *member,
                           uint32_t id)
 {
-    char data[ITEM_SMALL];
+    char data[ITEM_DIRECT];
     weir_bytes item = { data, flow->size };
     struct book *book = turn_book(member);
     int code;
@@ -525,7 +525,8 @@ static void source_main(const struct run *run, struct member *member)
         struct book *book;
         int code;
 
-        if (flow->direct && put_small(flow, member, next) != 0) {
+        if (flow->direct && flow->size <= ITEM_DIRECT &&
+            put_small(flow, member, next) != 0) {
             next++;
             continue;
         }

@@ -67,7 +67,7 @@ static struct flow flow_of(unsigned way, unsigned turn)
     if (flow.ordered || flow.keyed)
         flow.items /= 2;
     flow.drops = flow.ordered ? mix / 9 % 2 * 5 : 0;
-    flow.size = flow.direct || mix % 5 == 0 ? 16 : 200;
+    flow.size = mix % 5 == 0 || (flow.direct && mix % 2 == 0) ? 16 : 200;
     flow.appenders = flow.ordered || flow.keyed ? 1 : 2;
     return flow;
 }

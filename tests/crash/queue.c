@@ -81,6 +81,7 @@ START_TEST(random_kills)
                              .workers = 3,
                              .appenders = 2,
                              .kills = is_long() ? 300 : 12,
+                             .direct = kind % 2 == 0,
                              .member = -1,
                              .seed = 1000 + 10 * (unsigned)_i + kind,
                              .limit_ms = 60000 };
