@@ -120,7 +120,7 @@ static int fill(struct segment *segment, weir_error *err)
     int code = 0;
 
     for (unsigned i = 0; i < STORE_CLASSES; i++)
-        size += places[i].region - places[i].refs_at;
+        size += store_place_lists(&places[i]);
     if (memory_available() < size)
         code = WEIR_ENOMEM;
     if (code == 0)
@@ -129,7 +129,7 @@ static int fill(struct segment *segment, weir_error *err)
         code = place_fill(segment->fd, segment->head->sinks_at, sinks);
     for (unsigned i = 0; i < STORE_CLASSES && code == 0; i++)
         code = place_fill(segment->fd, places[i].refs_at,
-                          places[i].region - places[i].refs_at);
+                          store_place_lists(&places[i]));
     if (code == 0)
         return 0;
     return error_sys(err, code,
@@ -154,8 +154,9 @@ static int init(struct segment *segment, const struct segment_head *head,
     /* Where the store's lists are stands in the header already. */
     for (unsigned i = 0; i < STORE_CLASSES; i++)
         segment->store.places[i] = (struct store_place){
+            .count = head->store.classes[i].count,
             .refs_at = head->store.classes[i].refs_at,
-            .region = head->store.classes[i].region,
+            .bare_at = head->store.classes[i].bare_at,
         };
     code = fill(segment, err);
     if (code == 0)

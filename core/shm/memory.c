@@ -135,6 +135,14 @@ void memory_populate(void *start, size_t size)
 #endif
 }
 
+void memory_allow_huge(void *start, size_t size)
+{
+    int saved = errno;
+
+    madvise(start, size, MADV_HUGEPAGE);
+    errno = saved;
+}
+
 int memory_punch(void *start, size_t size)
 {
     return madvise(start, size, MADV_REMOVE) < 0 ? -errno : 0;

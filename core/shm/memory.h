@@ -29,6 +29,9 @@ int memory_punch(void *start, size_t size);
 /* Has the pages of a range there at once, in one go. Best effort: kernels
  * before Linux 5.14 do it when they are touched. */
 void memory_populate(void *start, size_t size);
+/* The range may be of huge pages, where the system lets those who ask have
+ * them. Best effort: no memory is taken, nothing else changes. */
+void memory_allow_huge(void *start, size_t size);
 size_t memory_page(void); /* bytes */
 
 /*

@@ -21,6 +21,10 @@
 #define POPULATE_LEAST (UINT64_C(1) << 20)
 /* Regions begin at a page, whatever its size is here. */
 #define REGION_STEP (UINT64_C(64) << 10)
+/* A huge page of most machines. Chunks of that size or more begin at one, and
+ * only they may have them: no byte of memory goes to what is not theirs, and
+ * none is cut when a chunk is punched. */
+#define HUGE_PAGE (UINT64_C(2) << 20)
 /* Beyond that no sum of bounds goes; 48 times as much still fits 64 bits. */
 #define BYTES_MOST (UINT64_C(1) << 56)
 
@@ -92,7 +96,9 @@ uint64_t store_plan(struct store_head *head, uint64_t at, uint64_t slots,
         class->refs_at = round_up(at, 64);
         class->warm_at = class->refs_at + 4 * count;
         class->bare_at = class->warm_at + 4 * count;
-        class->region = round_up(class->bare_at + 4 * count, REGION_STEP);
+        class->region = round_up(class->bare_at + 4 * count,
+                                 class_size(i) >= HUGE_PAGE ? HUGE_PAGE
+                                                            : REGION_STEP);
         at = class->region + count * class_size(i);
     }
     head->limit = 2 * bytes;
@@ -552,6 +558,8 @@ static int try_take(struct store *store, uint64_t size, uint32_t *number,
     if (store->file != 0)
         return place_fill(store->file - 1,
                           spot.place->region + spot.index * spot.size, size);
+    if (bare && spot.size >= HUGE_PAGE)
+        memory_allow_huge(chunk_data(store, *number), spot.size);
     if (bare && size >= POPULATE_LEAST)
         memory_populate(chunk_data(store, *number), size);
     return 0;

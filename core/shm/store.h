@@ -77,6 +77,13 @@ struct store_place {
     uint64_t region, refs_at, warm_at, bare_at;
 };
 
+/* Bytes of its lists, from refs_at on; between them and the region there may
+ * be a gap. */
+static inline uint64_t store_place_lists(const struct store_place *place)
+{
+    return place->bare_at + 4 * (uint64_t)place->count - place->refs_at;
+}
+
 struct store {
     char *base; /* of the segment in this process */
     struct store_head *head;

@@ -8,7 +8,8 @@ top=${WEIR_SRCDIR:-${here%/tests/*}}
 build=${WEIR_BUILDDIR:-$top/build}
 rounds=${WEIR_BENCH_ROUNDS:-7}
 work=$(mktemp -d "${TMPDIR:-/tmp}/weir-bench.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+half=
+trap 'rm -rf "$work"; [ -z "$half" ] || rmdir "$half"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -35,6 +36,25 @@ has() { command -v "$1" >/dev/null 2>&1; }
 median() { # FILE: median, least, most
     sort -g "$1" | awk '{ at[NR] = $1 }
         END { print at[int((NR + 1) / 2)], at[1], at[NR] }'
+}
+
+# A cgroup that may use half a processor, v1 or v2; false: none can be made.
+make_half() {
+    [ -z "$half" ] || return 0
+    for root in /sys/fs/cgroup/cpu /sys/fs/cgroup/cpu,cpuacct /sys/fs/cgroup; do
+        half=$root/weir-bench.$$
+        mkdir "$half" 2>/dev/null || continue
+        if { echo 50000 >"$half/cpu.cfs_quota_us"; } 2>/dev/null ||
+            { echo '50000 100000' >"$half/cpu.max"; } 2>/dev/null; then
+            return 0
+        fi
+        rmdir "$half"
+    done
+    half=
+    return 1
+}
+in_half() { # COMMAND...
+    sh -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$half" "$@"
 }
 
 # ns for one item of a job: the time of `weir run` over the number of items.

@@ -132,6 +132,19 @@ variant limit-1000 "$limit fill 1000"
 # and the bytes.
 goal extra weir-1000 limit-1000000 limit-1000 4
 
+# Who waits awake there uses up what the other side needs.
+if make_half; then
+    row half-call "a call, all in a cgroup that may use half a processor"
+    variant weir "in_half $with_weir call"
+    variant pipe "in_half $limit pipe-call"
+    goal ratio pipe 1
+    row half-queue "an item of 64 bytes, one at a time, all in such a cgroup"
+    variant weir "in_half $with_weir queue 64 1 1"
+    variant limit-robust "in_half $limit robust 64 1 1"
+    variant pipe "in_half $limit pipe 64 1"
+    goal ratio limit-robust 0.5
+fi
+
 # ---- jobs --------------------------------------------------------------------
 
 chain_row() { # STAGES ITEMS

@@ -3,6 +3,8 @@
  * short of something or damaged. */
 #include "config.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -397,6 +399,38 @@ START_TEST(damaged_lists)
 }
 END_TEST
 
+/* A large chunk begins where a huge page can, and the kernel is told so. */
+START_TEST(huge_pages)
+{
+    struct store_head head;
+    char line[256], want[32];
+    uintptr_t place;
+    bool inside = false, told = false;
+    FILE *maps;
+
+    store_plan(&head, 12345, 1000, 64 * MIB, 64 * MIB);
+    for (unsigned i = 0; i < STORE_CLASSES; i++)
+        if (head.classes[i].count > 0 && STORE_CHUNK_LEAST << i >= 2 * MIB)
+            ck_assert_uint_eq(head.classes[i].region % (2 * MIB), 0);
+    ck_assert_int_eq(room_take(&room, 0, 2 * MIB), 0);
+    place = (uintptr_t)room_data(&room, 0);
+    maps = fopen("/proc/self/smaps", "re");
+    if (maps == NULL || access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0)
+        return; /* of a kernel that has none */
+    while (fgets(line, sizeof line, maps) != NULL) {
+        uintptr_t start, end;
+
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %31s", &start, &end,
+                   want) == 3)
+            inside = start <= place && place < end;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            told = strstr(line, " hg") != NULL;
+    }
+    fclose(maps);
+    ck_assert(told);
+}
+END_TEST
+
 START_TEST(huge_plans)
 {
     struct store_head head;
@@ -431,6 +465,7 @@ Suite *store_suite(void)
     tcase_add_test(chunks, allowance_shrinks);
     tcase_add_test(chunks, locked_pages);
     tcase_add_test(chunks, large_ones_have_pages);
+    tcase_add_test(chunks, huge_pages);
     tcase_add_test(chunks, huge_plans);
     suite_add_tcase(suite, chunks);
     tcase_add_checked_fixture(damage, setup, teardown);
