@@ -81,7 +81,7 @@ int weir_queue_new(weir_context *context, const weir_queue_options *options,
                    weir_queue **queue_out, weir_error *err)
 {
     weir_queue_options known;
-    struct queue_plan plan = { .key = NULL };
+    struct queue_plan plan = { 0 };
     struct segment_plan segment = { .queues = &plan, .queue_count = 1 };
     weir_queue *queue;
     int code;
