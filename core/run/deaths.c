@@ -21,7 +21,9 @@
 #define TOLD_NS (10 * NS_PER_S)
 enum { TOLD_MOST = 5 };
 #define IDLE_NS (60 * NS_PER_S)
-enum { IDLE_MOST = 5, IDLE_MOST_EACH = 3 }; /* of a stage; for each worker */
+/* Of a stage; for each worker. Of others' doing: */
+enum { IDLE_MOST = 5, IDLE_MOST_EACH = 3 };
+enum { OTHERS_MOST = 40, OTHERS_MOST_EACH = 10 };
 
 /* Two looks back: what was counted just before a death that is not yet heard of
  * tells of it still. */
@@ -143,9 +145,8 @@ void deaths_tell(struct supervisor *sup, const struct seat *seat,
 /* --------------------------------------------------------------- spinning ----
  */
 
-/* Whoever kills from outside, or the nursery, may do so as often as he likes:
- * that is no fault of the stage. These are what people and their tools send. */
-static bool is_its_fault(const struct death *death)
+/* By what people and their tools send, or by weir's own doing. */
+bool deaths_own_fault(const struct death *death)
 {
     if (death->cause == CAUSE_SIGNAL)
         return death->code != SIGKILL && death->code != SIGTERM &&
@@ -164,31 +165,42 @@ static uint64_t settled(const struct supervisor *sup, unsigned number)
     return sum;
 }
 
-/* With an item in hand its attempts end it, a source its tries, and one that
- * cannot be opened the third time: this is what nothing else bounds. */
-void deaths_count(struct supervisor *sup, const struct seat *seat,
-                  const struct death *death)
+static void fail_idle(struct supervisor *sup, const struct stage *stage,
+                      unsigned count, const struct death *death)
 {
-    struct stage *stage = &sup->stages[seat->stage];
-    uint64_t now = settled(sup, seat->stage);
     char words[DEATH_WORDS], time[32];
 
-    if (!seat->ready || seat->unopened || sup->stops > 1 ||
-        member_book(sup->segment, seat->member)->ended != 0 ||
-        !is_its_fault(death))
-        return;
-    if (stage->idle_deaths == 0 || now != stage->idle_settled ||
-        sup->now - stage->idle_ns > IDLE_NS) {
-        stage->idle_deaths = 0;
-        stage->idle_ns = sup->now;
-        stage->idle_settled = now;
-    }
-    if (++stage->idle_deaths < IDLE_MOST + IDLE_MOST_EACH * stage->job->workers)
-        return;
-    text_from_duration(time, sup->now - stage->idle_ns);
+    text_from_duration(time, sup->now - stage->idle.since_ns);
     supervisor_fail(sup,
                     "stage '%s': its workers died %u times in %s with no item "
                     "in hand, and it did not get on meanwhile; the last one %s",
-                    stage->job->name, stage->idle_deaths, time,
+                    stage->job->name, count, time,
                     death_words(words, sizeof words, death));
+}
+
+/* With an item in hand its attempts end it, a source its tries, and one that
+ * cannot be opened the third time: this is what nothing else bounds, as a death
+ * while the state is saved. Who waits does not get on, either: so of those that
+ * died in their wait, only a minute's count, and none by others' doing. At work
+ * those count too, however long it takes: they may come of what the worker
+ * does, as when the kernel takes it for its memory. */
+void deaths_count(struct supervisor *sup, const struct seat *seat,
+                  const struct death *death, bool waited)
+{
+    struct stage *stage = &sup->stages[seat->stage];
+    struct idle_deaths *idle = &stage->idle;
+    const unsigned workers = stage->job->workers;
+    uint64_t now = settled(sup, seat->stage);
+    bool own = deaths_own_fault(death);
+
+    if (!seat->ready || seat->unopened || sup->stops > 1 ||
+        member_book(sup->segment, seat->member)->ended != 0 || (waited && !own))
+        return;
+    if (idle->own + idle->others == 0 || now != idle->settled ||
+        (waited && sup->now - idle->since_ns > IDLE_NS))
+        *idle = (struct idle_deaths){ .since_ns = sup->now, .settled = now };
+    if (own && ++idle->own >= IDLE_MOST + IDLE_MOST_EACH * workers)
+        fail_idle(sup, stage, idle->own, death);
+    if (!own && ++idle->others >= OTHERS_MOST + OTHERS_MOST_EACH * workers)
+        fail_idle(sup, stage, idle->others, death);
 }

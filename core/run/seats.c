@@ -31,9 +31,7 @@
 
 enum {
     CLOSED_MOST = 3,   /* deaths in a row before the task was open */
-    KILLED_MOST = 10,  /* the same, by SIGKILL: somebody else's doing */
-    LOOSE_MOST = 10,   /* deaths in a row that no item is charged for */
-    LOOSE_KILLED = 50, /* the same, by SIGKILL */
+    KILLED_MOST = 10,  /* the same, by somebody else's doing */
     REFUSED_MOST = 8,  /* forks refused in a row */
     NURSERY_MOST = 30, /* nurseries in a row that could not be prepared */
 };
@@ -323,11 +321,13 @@ static bool lost_state(const struct supervisor *sup, const struct seat *seat)
            member_book(sup->segment, seat->member)->done > 0;
 }
 
-/* By the kernel, with the nursery, or by anybody: no fault of its own. */
-static bool was_killed(const struct death *death)
+/* A signal from outside, in an `open` that takes long, is no fault of the
+ * stage; and who lacks memory there may have it the next time. But who ends
+ * each worker as it opens, for the memory that it takes there, say, would do so
+ * for ever. */
+static bool may_open_yet(const struct death *death)
 {
-    return death->cause == CAUSE_OUT || death->cause == CAUSE_KILLED ||
-           (death->cause == CAUSE_SIGNAL && death->code == SIGKILL);
+    return !deaths_own_fault(death) || death->cause == CAUSE_OUT;
 }
 
 static void cannot_open(struct supervisor *sup, struct seat *seat,
@@ -337,7 +337,7 @@ static void cannot_open(struct supervisor *sup, struct seat *seat,
 
     seat->closed++;
     if (seat->closed <
-        (unsigned)(was_killed(death) ? KILLED_MOST : CLOSED_MOST))
+        (unsigned)(may_open_yet(death) ? KILLED_MOST : CLOSED_MOST))
         return;
     wrote_add_last(seat->wrote, last, sizeof last);
     supervisor_fail(sup,
@@ -346,24 +346,6 @@ static void cannot_open(struct supervisor *sup, struct seat *seat,
                     sup->stages[seat->stage].job->name,
                     death_words(words, sizeof words, death), seat->closed,
                     last);
-}
-
-/* It died at work with nothing in hand that could be charged: as its state was
- * saved, say. Without an end that would go on for ever. */
-static void count_loose(const struct supervisor *sup, struct seat *seat,
-                        const struct member_sample *sample)
-{
-    if (seat_settled(sup, seat->member) != seat->settled || sample->in_hand ||
-        sample->waiting != WAITING_NOT)
-        seat->loose = 0;
-    else if (seat->ready && sample->tries == 0)
-        seat->loose++;
-}
-
-static bool is_loose(const struct seat *seat, const struct death *death)
-{
-    return seat->loose >=
-           (unsigned)(was_killed(death) ? LOOSE_KILLED : LOOSE_MOST);
 }
 
 /* A source, or a flush, that dies again and again without a commit. */
@@ -427,12 +409,11 @@ static void succeed(struct supervisor *sup, struct seat *seat,
                         "%s, and task '%s' does not save its state%s",
                         stage->job->name, words,
                         seats_task(sup, seat->stage, task, sizeof task), last);
-    } else if (tries_used_up(sup, seat, tries) || is_loose(seat, death)) {
+    } else if (tries_used_up(sup, seat, tries)) {
         supervisor_fail(sup,
                         "stage '%s': its worker %s %u times without getting "
                         "on%s",
-                        stage->job->name, words,
-                        tries > 0 ? tries : seat->loose, last);
+                        stage->job->name, words, tries, last);
     } else {
         seat->closed = 0;
     }
@@ -470,12 +451,11 @@ void seats_died(struct supervisor *sup, unsigned member)
     wrote_end(sup, seat->wrote);
     death = deaths_of(sup, seat);
     member_sample(sup->segment, member, &sample);
-    count_loose(sup, seat, &sample);
     deaths_leave_words(sup, seat);
     recover(sup, member, &death, &hand);
     deaths_tell(sup, seat, &death, &hand, sample.tries);
     if (!hand.had_hand && sample.tries == 0)
-        deaths_count(sup, seat, &death);
+        deaths_count(sup, seat, &death, sample.waiting != WAITING_NOT);
     supervisor_unwatch(sup, seat->pidfd);
     fd_close(&seat->pidfd);
     if (sup->nursery != NULL)

@@ -59,7 +59,6 @@ struct seat {
     uint64_t settled;    /* in its book when it started */
     unsigned young;      /* deaths in a row that came early, without progress */
     unsigned closed;     /* in a row before the task was open */
-    unsigned loose;      /* in a row at work, with nothing to charge for it */
     unsigned refused;    /* forks in a row */
     int saved_fds[2];    /* what its task saved; -1: it does not */
     bool wish;           /* it has done its share, or is large: recycle.c */
@@ -99,6 +98,14 @@ struct spare {
     unsigned failed;  /* heirs in a row that did not come to serve */
 };
 
+/* Workers of a stage that died with nothing in hand that could be charged, in a
+ * row in which it has not got on. deaths.c */
+struct idle_deaths {
+    int64_t since_ns;
+    uint64_t settled;     /* by the stage, all the time */
+    unsigned own, others; /* by their own fault, or by somebody else's doing */
+};
+
 struct stage {
     const struct job_stage *job;
     bool started, ended;
@@ -106,9 +113,7 @@ struct stage {
     uint64_t deaths;
     int64_t told_ns; /* deaths: when the first of these was told */
     unsigned told, untold;
-    int64_t idle_ns; /* since then it has not got on, and so many died: */
-    unsigned idle_deaths;
-    uint64_t idle_settled;
+    struct idle_deaths idle;
     int64_t memory_bytes;
     struct spare spare;
     uint64_t recycled;
@@ -299,9 +304,13 @@ void deaths_tell(struct supervisor *sup, const struct seat *seat,
 /* What it wrote, for who gives up the item that it has in hand: before that is
  * recovered. */
 void deaths_leave_words(struct supervisor *sup, const struct seat *seat);
-/* It died with nothing in hand: a stage that does nothing else ends the run. */
+/* It died with nothing in hand, while it waited for something or at work: a
+ * stage that does nothing else ends the run. */
 void deaths_count(struct supervisor *sup, const struct seat *seat,
-                  const struct death *death);
+                  const struct death *death, bool waited);
+/* Else somebody else's: who kills from outside, or the nursery, may do so as
+ * often as he likes. */
+bool deaths_own_fault(const struct death *death);
 /* What the kernel counts is looked at now and then. */
 void deaths_watch(struct supervisor *sup);
 

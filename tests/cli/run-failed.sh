@@ -148,4 +148,30 @@ wait $runner
 status=$?
 exits 0 "workers that were ended while they waited"
 
+# The same in an `open` that takes long: four of them are not the stage's fault.
+build_plugin heir
+cat >slow.yaml <<'YAML'
+weir: 1
+job: slow
+stages:
+  - { name: one, task: heir.pass, with: { log: log }, from: stdin, to: stdout,
+      workers: 1 }
+YAML
+opens() { # so many have begun to
+    [ -e log ] && [ "$(grep -c '^open ' log)" -ge "$1" ]
+}
+touch hold
+echo x | timeout -k 5 60 weir run --plugin-path plugins slow.yaml >out 2>err &
+runner=$!
+for nth in 1 2 3 4; do
+    ok "the ${nth}. worker opens" until_true 20 opens $nth
+    kill -TERM "$(sed -n "s/^open //p" log | sed -n ${nth}p)"
+done
+ok "another one opens" until_true 20 opens 5
+rm hold
+wait $runner
+status=$?
+exits 0 "workers that were ended while they opened"
+is "the item came" "$(cat out)" x
+
 finish
