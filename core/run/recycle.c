@@ -32,12 +32,11 @@
 
 #include "run/supervisor.h"
 
-#define AGAIN_NS                                                               \
-    (1 * NS_PER_S) /* after one heir that did not come to serve                \
-                    */
+/* After one heir that did not come to serve; after more, longer and longer. */
+#define AGAIN_NS (100 * NS_PER_MS)
 #define AGAIN_MOST_NS (60 * NS_PER_S)
 #define GRACE_NS (2 * NS_PER_S) /* between SIGTERM and SIGKILL */
-enum { DOUBLINGS = 6 };
+enum { DOUBLINGS = 10 };
 
 static struct spare *spare_of(struct supervisor *sup, const struct seat *seat)
 {
