@@ -27,6 +27,7 @@ static void new_store(void)
 {
     ck_assert_int_eq(open_it("a.db", DB_CREATE), 0);
     ck_assert_int_eq(db_run(&db, "CREATE TABLE t(n INTEGER, x)", &err), 0);
+    ck_assert_int_eq(db_sign(&db, ID, FORM, &err), 0);
 }
 
 START_TEST(what_is_created_is_found)
