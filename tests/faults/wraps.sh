@@ -35,7 +35,7 @@ comm -23 outside wrapped | grep -v -f patterns >unknown
 is 'each function can fail in a test, or a reason is given' "$(cat unknown)" ''
 # A sanitizer and an optimizer put other functions in the place of some.
 comm -13 outside wrapped >unused
-if [ -z "$WEIR_SANITIZE" ]; then
+if [ -z "${WEIR_SANITIZE-}" ]; then
     is 'no function is wrapped in vain' "$(cat unused)" ''
 else
     skip 'no function is wrapped in vain' 'a sanitizer changes calls'
