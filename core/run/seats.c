@@ -159,6 +159,8 @@ void seats_close_queues(struct supervisor *sup)
 
 bool seats_all_ended(const struct supervisor *sup)
 {
+    if (sup->stages == NULL) /* the run was not set up */
+        return false;
     for (size_t i = 0; i < sup->job->stages.count; i++)
         if (!sup->stages[i].ended)
             return false;
