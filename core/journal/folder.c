@@ -281,6 +281,19 @@ static int last_first(const void *a, const void *b)
     return strcmp(two->name, one->name);
 }
 
+/* Its holder cannot be looked at, for the reason in errno, which stays: there
+ * is none, or it is another user's. */
+static bool is_no_run(DIR *dir, const char *name)
+{
+    int code = errno;
+    struct stat st;
+    bool is_other = code == EACCES && fstatat(dirfd(dir), name, &st, 0) == 0 &&
+                    st.st_uid != geteuid();
+
+    errno = code;
+    return code == ENOENT || code == ENOTDIR || is_other;
+}
+
 static int add_listed(DIR *dir, const char *name, struct run_names *out)
 {
     char file[NAME_MAX + sizeof JOURNAL_HOLDER + 2];
@@ -290,9 +303,8 @@ static int add_listed(DIR *dir, const char *name, struct run_names *out)
     snprintf(file, sizeof file, "%s/%s", name, JOURNAL_HOLDER);
     if (name[0] == '.')
         return 0;
-    if (fstatat(dirfd(dir), file, &st, 0) < 0) /* it is no run */
-        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0
-                                                                      : -errno;
+    if (fstatat(dirfd(dir), file, &st, 0) < 0)
+        return is_no_run(dir, name) ? 0 : -errno;
     run = VEC_ADD(&out->list);
     if (run == NULL)
         return WEIR_ENOMEM;
