@@ -28,6 +28,10 @@
 /* Beyond that no sum of bounds goes; 48 times as much still fits 64 bits. */
 #define BYTES_MOST (UINT64_C(1) << 56)
 
+/* Who waits for a chunk that is being punched looks after so long whether there
+ * is one. */
+#define DOUBT_NS (200 * NS_PER_MS)
+
 #define IN_PUNCH UINT32_MAX /* in refs[], only during a rebuild */
 #define NONE UINT32_MAX     /* no index */
 static uint64_t round_up(uint64_t value, uint64_t step)
@@ -565,11 +569,25 @@ static int try_take(struct store *store, uint64_t size, uint32_t *number,
     return 0;
 }
 
+/* No punch takes so long: it may be that the caches are wrong, as in memory
+ * that somebody wrote to. They are made anew, once; dying in there is as dying
+ * in any rebuild. */
+static int recount(struct store *store)
+{
+    int code = store_lock(store);
+
+    if (code < 0)
+        return code;
+    code = store_rebuild(store);
+    store_unlock(store);
+    return code < 0 ? WEIR_EBROKEN : 0;
+}
+
 int store_take(struct store *store, uint64_t size, uint32_t *number,
                _Atomic uint8_t *flag, _Atomic uint32_t *punch)
 {
     const struct timespec pause = { .tv_nsec = 50 * NS_PER_US };
-    int64_t deadline = 0;
+    int64_t deadline = 0, doubt = 0;
 
     if (class_of(size) >= STORE_CLASSES ||
         store->places[class_of(size)].count == 0)
@@ -581,10 +599,18 @@ int store_take(struct store *store, uint64_t size, uint32_t *number,
             return code;
         /* There are as many as can be in use: the rest are being punched, which
          * ends soon, or when a dead one is recovered. */
-        if (deadline == 0)
+        if (deadline == 0) {
             deadline = clock_deadline(10 * NS_PER_S);
+            doubt = clock_deadline(DOUBT_NS);
+        }
         if (clock_left(deadline) == 0)
             return WEIR_ENOMEM;
+        if (clock_left(doubt) == 0) {
+            doubt = FOREVER;
+            code = recount(store);
+            if (code < 0)
+                return code;
+        }
         nanosleep(&pause, NULL);
     }
 }

@@ -431,6 +431,26 @@ START_TEST(huge_pages)
 }
 END_TEST
 
+/* Counters say that all are in use, and nobody punches: they are made anew,
+ * before anybody is told that there is no memory. */
+START_TEST(counters_that_lie)
+{
+    struct store_class *class = &room.shelf->head.classes[3];
+
+    ck_assert_int_eq(room_take(&room, 0, 1000), 0);
+    class->bump = class->count;
+    class->bare = 0;
+    class->warm_head = class->warm_tail = 0;
+    ck_assert_int_eq(room_take(&room, 1, 1000), 0);
+    ck_assert_uint_ne(room.shelf->holders[0].number,
+                      room.shelf->holders[1].number);
+    ck_assert_int_eq(room_drop(&room, 0), 0);
+    ck_assert_int_eq(room_drop(&room, 1), 0);
+    ck_assert_uint_eq(room_used(&room), 0);
+    room_check(&room);
+}
+END_TEST
+
 START_TEST(huge_plans)
 {
     struct store_head head;
@@ -474,6 +494,7 @@ Suite *store_suite(void)
     tcase_add_loop_test(damage, damaged_places, 0, 8);
     tcase_add_test(damage, too_small_a_segment);
     tcase_add_loop_test(damage, damaged_lists, 0, 5);
+    tcase_add_test(damage, counters_that_lie);
     suite_add_tcase(suite, damage);
     return suite;
 }
