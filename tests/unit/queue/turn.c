@@ -149,6 +149,48 @@ START_TEST(the_end)
 }
 END_TEST
 
+static struct member_sample sample_of(struct desk *desk, unsigned member)
+{
+    struct member_sample sample;
+
+    member_sample(desk->segment, member_number(desk->members[member]), &sample);
+    return sample;
+}
+
+/* What the one who watches sees of a task, and the task of who watches. */
+START_TEST(signs_of_life)
+{
+    struct desk desk = desk_open(1, 4, 65536);
+    struct member *member = desk.members[1];
+    const unsigned number = member_number(member);
+    struct member_sample before, after;
+    struct item item;
+
+    desk_put(desk.members[0], 0, "one");
+    desk_put(desk.members[0], 0, "two");
+    ck_assert_int_eq(desk_lease(member, 0, &item), 1);
+    turn_take_up(member, &item);
+    before = sample_of(&desk, 1);
+    ck_assert(before.in_hand);
+    member_beat(member);
+    member_beat(member);
+    after = sample_of(&desk, 1);
+    ck_assert_uint_eq(after.beat, before.beat + 2);
+    ck_assert_uint_eq(after.turn, before.turn); /* it is the same item still */
+    ck_assert_uint_eq(sample_of(&desk, 0).beat, 0);
+    ck_assert(!member_overdue(member));
+    member_set_overdue(desk.segment, number, before.turn);
+    ck_assert(member_overdue(member));
+    ck_assert(!member_overdue(desk.members[0]));
+    ck_assert_int_eq(turn_done(member, &item), 0);
+    ck_assert_int_eq(turn_commit(member, NULL, NULL), 0);
+    ck_assert(!member_overdue(member)); /* that was of the other item */
+    desk_take(member, 0, "two");
+    member_set_overdue(desk.segment, UINT32_MAX, 0); /* nobody's */
+    desk_close(&desk);
+}
+END_TEST
+
 START_TEST(misuse)
 {
     struct desk desk = desk_open(1, 8, 4096);
@@ -187,6 +229,7 @@ Suite *turn_suite(void)
     tcase_add_test(test, attempts);
     tcase_add_test(test, several_queues);
     tcase_add_test(test, the_end);
+    tcase_add_test(test, signs_of_life);
     tcase_add_test(test, misuse);
     suite_add_tcase(suite, test);
     return suite;
