@@ -98,6 +98,26 @@ static void join_group(int go, pid_t group)
     close(go);
 }
 
+/* One that cannot be watched has not begun, and does not: its end would never
+ * be seen, nor would that of who waits for it. */
+static int watch_end(struct supervisor *sup, struct end *end, pid_t pid)
+{
+    int code;
+
+    end->pidfd = pidfd_open(pid, 0);
+    code = end->pidfd < 0 ? -errno
+                          : supervisor_watch(sup, end->pidfd, WATCH_END,
+                                             number_of(sup, end));
+    if (code == 0) {
+        end->pid = pid;
+        return 0;
+    }
+    fd_close(&end->pidfd);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return code;
+}
+
 pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
                 size_t count)
 {
@@ -121,16 +141,10 @@ pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
         return 0;
     }
     close(pipe_fds[0]);
-    if (pid > 0)
+    code = pid < 0 ? pid : watch_end(sup, end, pid);
+    if (code == 0)
         (void)!write(pipe_fds[1], "", 1);
     close(pipe_fds[1]);
-    if (pid < 0)
-        return pid;
-    end->pid = pid;
-    end->pidfd = pidfd_open(pid, 0);
-    if (end->pidfd < 0)
-        return -errno;
-    code = supervisor_watch(sup, end->pidfd, WATCH_END, number_of(sup, end));
     return code < 0 ? code : pid;
 }
 

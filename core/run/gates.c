@@ -194,6 +194,7 @@ static int fork_gate(struct supervisor *sup, unsigned number)
     const struct heritage heritage = {
         .death_signal = SIGKILL, .life = -1, .fds = keep, .fd_count = 3
     };
+    int code;
 
     if (token < 0)
         return -errno;
@@ -201,17 +202,24 @@ static int fork_gate(struct supervisor *sup, unsigned number)
     if (gate->pid == 0)
         child(sup, number, token);
     if (gate->pid < 0) {
-        int code = (int)gate->pid;
-
+        code = (int)gate->pid;
         gate->pid = 0;
         return code;
     }
     gate->pidfd = pidfd_open(gate->pid, 0);
-    if (gate->pidfd < 0)
-        return -errno;
+    code = gate->pidfd < 0
+               ? -errno
+               : supervisor_watch(sup, gate->pidfd, WATCH_GATE, number);
+    if (code < 0) { /* nobody would see its end, and the run ends by that */
+        fd_close(&gate->pidfd);
+        kill(gate->pid, SIGKILL);
+        waitpid(gate->pid, NULL, 0);
+        gate->pid = 0;
+        return code;
+    }
     gate->started_ns = sup->now;
     gate->moved = gate_moved(gate, member_book(sup->segment, gate->member));
-    return supervisor_watch(sup, gate->pidfd, WATCH_GATE, number);
+    return 0;
 }
 
 int64_t gates_start(struct supervisor *sup)
