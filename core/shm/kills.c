@@ -6,7 +6,9 @@
  * Of the group of this process, v1 and v2 tell how many of its processes were
  * killed, for whatever limit; where a limit was met and nothing was to be had,
  * each group tells for itself (v1) or for itself and those below (v2): so the
- * lowest one that has counted is the one whose limit it was. Without groups
+ * lowest one that has counted is the one whose limit it was. (That of memory
+ * and swap together does not count in v1 of late: there the lowest one that has
+ * ever been full of both is taken, when none has counted.) Without groups
  * there is one counter of the whole machine, which tells that somebody was
  * killed.
  */
@@ -66,6 +68,16 @@ static void look_at_machine(const char *root, struct memory_kills *out)
     fclose(file);
 }
 
+static bool was_full(const struct cgroup *group)
+{
+    uint64_t limit, most;
+
+    return cgroup_number(group, "memory.memsw.limit_in_bytes", NULL, &limit) &&
+           cgroup_number(group, "memory.memsw.max_usage_in_bytes", NULL,
+                         &most) &&
+           most >= limit;
+}
+
 static void look_at_groups(const char *root, struct memory_kills *out)
 {
     struct cgroup group;
@@ -83,6 +95,8 @@ static void look_at_groups(const char *root, struct memory_kills *out)
                                            version->kills_name, &out->group);
         if (!cgroup_number(&group, version->hits, version->hits_name, hits))
             *hits = 0;
+        if (version == &version_1 && was_full(&group))
+            out->full |= 1u << (out->levels - 1);
     } while (out->levels < MEMORY_LEVELS && cgroup_up(&group));
 }
 
@@ -106,6 +120,9 @@ static int whose(const struct memory_kills *seen,
 {
     for (unsigned i = 0; i < now->levels && i < seen->levels; i++)
         if (now->hits[i] > seen->hits[i])
+            return (int)i;
+    for (unsigned i = 0; i < now->levels; i++)
+        if ((now->full >> i & 1) != 0)
             return (int)i;
     return MEMORY_KILL_MACHINE;
 }

@@ -64,6 +64,7 @@ struct memory_kills {
      */
     unsigned levels;
     uint64_t hits[MEMORY_LEVELS];
+    unsigned full; /* a bit of each that was ever full of memory and swap */
 };
 
 /* Of one that died of SIGKILL: from 0 on, at the limit of the cgroup so many

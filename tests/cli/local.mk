@@ -31,6 +31,7 @@ cli_tests = \
 	%D%/run-key.sh \
 	%D%/run-limits.sh \
 	%D%/run-named.sh \
+	%D%/run-oom.sh \
 	%D%/run-order.sh \
 	%D%/run-overflow.sh \
 	%D%/run-parts.sh \

@@ -275,6 +275,11 @@ START_TEST(kills_version_2)
 }
 END_TEST
 
+static int judge(struct memory_kills seen, const struct memory_kills *now)
+{
+    return memory_kills_judge(&seen, now);
+}
+
 START_TEST(kills_version_1)
 {
     struct memory_kills seen, now;
@@ -292,6 +297,17 @@ START_TEST(kills_version_1)
     now = look();
     ck_assert_int_eq(memory_kills_judge(&seen, &now), 2);
     ck_assert_int_eq(memory_kills_judge(&seen, &now), MEMORY_KILL_NOT);
+    /* The limit of memory and swap together does not count. */
+    put("sys/fs/cgroup/memory/memory.oom_control",
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+    put("sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", "4096000\n");
+    put("sys/fs/cgroup/memory/memory.memsw.max_usage_in_bytes", "4095999\n");
+    seen = now;
+    now = look();
+    ck_assert_int_eq(judge(seen, &now), MEMORY_KILL_MACHINE);
+    put("sys/fs/cgroup/memory/memory.memsw.max_usage_in_bytes", "4096000\n");
+    now = look();
+    ck_assert_int_eq(memory_kills_judge(&seen, &now), 2);
     /* Kernels before 4.17 do not count. */
     put("sys/fs/cgroup/memory/memory.oom_control", "under_oom 0\n");
     ck_assert(!look().has_group);
