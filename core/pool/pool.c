@@ -223,8 +223,10 @@ static int make_segment(weir_pool *pool, const weir_pool_options *known,
                         weir_error *err)
 {
     const struct queue_plan queues[POOL_QUEUES] = {
-        [POOL_CALLS] = { call_slots(known), known->bytes + ATTRS_MOST, 0 },
-        [POOL_RESULTS] = { known->window, result_bytes(known), 0 },
+        [POOL_CALLS] = { .capacity = call_slots(known),
+                         .bytes = known->bytes + ATTRS_MOST },
+        [POOL_RESULTS] = { .capacity = known->window,
+                           .bytes = result_bytes(known) },
     };
     const struct segment_plan plan = { .queues = queues,
                                        .queue_count = POOL_QUEUES,

@@ -148,14 +148,21 @@ go says lines a
 timeout -k 5 "$limit" weir run --quiet says.yaml <in >out 2>&-
 is 'no stderr at all' "$? $(wc -l <out)" '0 2'
 
-# Where descriptors are few, workers have the run's own.
+# Where descriptors are few, workers have the run's own. The fewest with which it
+# runs at all depend on what the test has itself.
 printf 'die\nb\n' >in
-(
-    # shellcheck disable=SC3045
-    ulimit -n 26
-    exec timeout -k 5 "$limit" weir run says.yaml <in >out 2>err
-)
-is 'few descriptors' "$? $(cat out)" '1 b'
+few=16
+status=3
+while [ "$status" -eq 3 ] && [ "$few" -lt 100 ]; do
+    few=$((few + 2))
+    (
+        # shellcheck disable=SC3045
+        ulimit -n "$few"
+        exec timeout -k 5 "$limit" weir run says.yaml <in >out 2>err
+    )
+    status=$?
+done
+is 'few descriptors' "$status $(cat out)" '1 b'
 is 'all lines come' "$(grep -cx 'and is no m' err)" 2
 
 go says lines a -- --inline
