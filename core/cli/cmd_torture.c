@@ -74,7 +74,6 @@ static void tell_json(const struct torture_told *told)
     json_uint(&json, "runners", told->deeds.runners);
     json_uint(&json, "stopped", told->deeds.stops);
     json_uint(&json, "starved", told->deeds.starves);
-    json_uint(&json, "bounded", told->deeds.bounds);
     json_uint(&json, "retried", told->retried);
     json_int(&json, "time_ns", told->time_ns);
     json_object_end(&json);
@@ -89,12 +88,11 @@ static void tell_text(const struct torture_told *told, const char *file)
 
     buf_printf(&out,
                "seed %" PRIu64 ": %u workers killed, %u nurseries, %u runners; "
-               "stopped %u, starved %u, bounded %u; %" PRIu64
+               "stopped %u, starved %u; %" PRIu64
                " items tried again; %s: %s\n",
                told->seed, told->deeds.kills, told->deeds.nurseries,
                told->deeds.runners, told->deeds.stops, told->deeds.starves,
-               told->deeds.bounds, told->retried,
-               text_from_duration(time, told->time_ns),
+               told->retried, text_from_duration(time, told->time_ns),
                told->found == NULL ? "the same" : "NOT the same");
     if (told->found != NULL)
         buf_printf(&out,

@@ -109,7 +109,6 @@ static void look_at_stages(struct torture *torture)
         struct torture_sight *sight = &torture->sights[number];
         bool gathers = stage->desc.has_flush && !stage->desc.stateless;
 
-        sight->gathers = stage->desc.has_flush || stage->desc.has_save;
         sight->spared = gathers && !stage->desc.has_save &&
                         stage->from.count > 0;
         sight->settles = !fed_by(torture, number, false);
@@ -254,14 +253,6 @@ static int judge_first(const struct torture_result *first, weir_error *err)
                      first->why != NULL ? first->why : "it cannot go on");
 }
 
-static bool has_retried(const struct torture_result *result)
-{
-    for (size_t i = 0; i < result->stages.count; i++)
-        if (result->stages.at[i].retried > 0)
-            return true;
-    return false;
-}
-
 int torture_undisturbed(struct torture *torture, weir_error *err)
 {
     struct torture_result second = { .status = 0 };
@@ -275,7 +266,6 @@ int torture_undisturbed(struct torture *torture, weir_error *err)
         code = torture_run(torture, "again", 0, FOREVER, &second, err);
     if (code == 0)
         code = torture_same(torture, &torture->first, &second, &found, err);
-    torture->retries = has_retried(&torture->first) || has_retried(&second);
     if (second.folder != NULL)
         remove_tree(second.folder);
     torture_result_done(&second);

@@ -32,16 +32,10 @@
 /* So often, at most, is some worker killed in one run: each kill charges an
  * item at most one attempt, and stages have so many more. */
 enum { TORTURE_KILLS = 40, TORTURE_NURSERIES = 3, TORTURE_RUNNERS = 6 };
-/* So often is a worker bounded, each time for less than SPAN; an item that
- * fails for it is tried again SPAN later, so that it meets one of them once or
- * twice.
- */
-enum { TORTURE_BOUNDS = 12 };
-#define TORTURE_SPAN_NS (100 * NS_PER_MS)
 
 /* What was done to the processes of a run. */
 struct torture_deeds {
-    unsigned kills, nurseries, runners, stops, starves, bounds;
+    unsigned kills, nurseries, runners, stops, starves;
 };
 
 struct torture_stage {
@@ -64,7 +58,6 @@ void torture_result_done(struct torture_result *result);
 /* What the supervisor of the job must know of a stage. */
 struct torture_sight {
     bool spared;  /* its worker's death ends the run: it is not killed */
-    bool gathers; /* for want of memory it may end the run: it is not bounded */
     bool settles; /* what it takes is the same in each run */
     bool gives;   /* so is what it gives */
 };
@@ -81,7 +74,6 @@ struct torture {
     struct torture_sight *sights; /* by stage */
     bool ordered;                 /* stdout must be the same byte for byte */
     const char *one_life;         /* why no runner is killed; NULL: they are */
-    bool retries;                 /* undisturbed, too: then nobody is bounded */
     char *folder;                 /* scratch */
     char *input_file;             /* a copy of stdin; NULL */
     struct torture_result first;  /* undisturbed */
@@ -162,7 +154,6 @@ void lives_done(struct torture_lives *lives);
 struct torture_fate {
     uint64_t random; /* what is done follows from it; 0: nothing */
     bool lives;      /* the supervisor may be killed */
-    bool bounds;     /* workers may be bounded */
 };
 enum torture_end {
     TORTURE_ENDED,  /* by itself */

@@ -2,9 +2,8 @@
 /*
  * torture_hand.c - what is done to the processes of a run: workers and the
  * nursery are killed, and the supervisor, where the run can go on; they are
- * stopped for a while; workers get the last place and one processor, or for a
- * moment hardly any address space or descriptors more. Runs in the torturer,
- * which finds them in /proc.
+ * stopped for a while; workers get the last place and one processor. Runs in
+ * the torturer, which finds them in /proc.
  *
  * The choices follow from the seed; the times at which they hit do not wholly.
  * Not touched: the processes at the run's ends, whose death ends it by design,
@@ -31,10 +30,6 @@ enum { PIDS_MOST = 1024, STOPS_MOST = 8, COMM_ROOM = 32, RUNNER_PERCENT = 5 };
 #define GAP_LEAST_NS (500 * NS_PER_US)
 #define GAP_MOST_NS (40 * NS_PER_MS)
 #define STOP_MOST_NS (150 * NS_PER_MS)
-/* It has what it wants again when the hand comes round, within two gaps more.
- */
-#define BOUND_MOST_NS (TORTURE_SPAN_NS / 5)
-enum { BOUND_BYTES = 1 << 18, BOUND_FDS = 12 };
 
 struct victims {
     pid_t nursery;
@@ -54,13 +49,6 @@ struct hand {
         int64_t until_ns;
     } stopped[STOPS_MOST];
     size_t stopped_count;
-    struct bounded {
-        pid_t pid;
-        enum __rlimit_resource what;
-        struct rlimit was;
-        int64_t until_ns;
-    } bounded[STOPS_MOST];
-    size_t bounded_count;
 };
 
 /* xorshift64* */
@@ -113,11 +101,6 @@ static size_t children_of(pid_t pid, pid_t *out, size_t room)
 }
 
 /* A worker is called "weir:" and as much of its stage as there is room for. */
-static bool may_be_of(const struct job_stage *stage, const char *comm)
-{
-    return strncmp(stage->name, comm + 5, strlen(comm + 5)) == 0;
-}
-
 static bool may_touch(const struct torture *torture, const char *comm)
 {
     const struct job *job = torture->job;
@@ -125,21 +108,8 @@ static bool may_touch(const struct torture *torture, const char *comm)
     if (strncmp(comm, "weir:", 5) != 0)
         return false; /* not yet what it will be */
     for (size_t i = 0; i < job->stages.count; i++)
-        if (torture->sights[i].spared && may_be_of(&job->stages.at[i], comm))
-            return false;
-    return true;
-}
-
-static bool may_bound(const struct torture *torture, pid_t pid)
-{
-    const struct job *job = torture->job;
-    char comm[COMM_ROOM];
-
-    read_comm(pid, comm);
-    if (!may_touch(torture, comm))
-        return false;
-    for (size_t i = 0; i < job->stages.count; i++)
-        if (torture->sights[i].gathers && may_be_of(&job->stages.at[i], comm))
+        if (torture->sights[i].spared &&
+            strncmp(job->stages.at[i].name, comm + 5, strlen(comm + 5)) == 0)
             return false;
     return true;
 }
@@ -169,21 +139,6 @@ static void look(const struct hand *hand, struct victims *out)
 
 /* --------------------------------------------------------------- deeds ---- */
 
-static void let_have(struct hand *hand, int64_t now)
-{
-    size_t left = 0;
-
-    for (size_t i = 0; i < hand->bounded_count; i++) {
-        const struct bounded *it = &hand->bounded[i];
-
-        if (it->until_ns <= now)
-            prlimit(it->pid, it->what, &it->was, NULL);
-        else
-            hand->bounded[left++] = *it;
-    }
-    hand->bounded_count = left;
-}
-
 static void go_on(struct hand *hand, int64_t now)
 {
     size_t left = 0;
@@ -195,7 +150,6 @@ static void go_on(struct hand *hand, int64_t now)
             hand->stopped[left++] = hand->stopped[i];
     }
     hand->stopped_count = left;
-    let_have(hand, now);
 }
 
 static void stop(struct hand *hand, pid_t pid)
@@ -228,46 +182,6 @@ static void starve(struct hand *hand, pid_t pid)
         }
     }
     sched_setaffinity(pid, sizeof one, &one);
-}
-
-static rlim_t address_space(pid_t pid)
-{
-    char path[64];
-    unsigned long pages = 0;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%lu", &pages) != 1)
-        pages = 0;
-    fclose(file);
-    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
-}
-
-/* What it has, and little more; the hard limit stays. */
-static void bound(struct hand *hand, pid_t pid)
-{
-    bool memory = draw(hand, 2) == 0;
-    rlim_t more = draw(hand, memory ? BOUND_BYTES : BOUND_FDS);
-    struct bounded it = { .pid = pid,
-                          .what = memory ? RLIMIT_AS : RLIMIT_NOFILE,
-                          .until_ns = clock_now() +
-                                      (int64_t)draw(hand, BOUND_MOST_NS) };
-    struct rlimit limit;
-
-    if (hand->bounded_count == STOPS_MOST ||
-        hand->deeds->bounds == TORTURE_BOUNDS ||
-        prlimit(pid, it.what, NULL, &it.was) < 0)
-        return;
-    limit = it.was;
-    limit.rlim_cur = memory ? address_space(pid) + more : more;
-    if (limit.rlim_cur >= it.was.rlim_cur ||
-        prlimit(pid, it.what, &limit, NULL) < 0)
-        return;
-    hand->bounded[hand->bounded_count++] = it;
-    hand->deeds->bounds++;
 }
 
 static bool nobody_is_spared(const struct torture *torture)
@@ -327,11 +241,8 @@ static void do_one(struct hand *hand)
         stop(hand, victims.nursery);
     else if (what < 87)
         stop(hand, hand->supervisor);
-    else if (what < 93 || !hand->fate->bounds ||
-             !may_bound(hand->torture, worker))
-        starve(hand, worker);
     else
-        bound(hand, worker);
+        starve(hand, worker);
 }
 
 /* ---------------------------------------------------------------- until ----
@@ -359,7 +270,6 @@ struct torture_fate torture_fate(const struct torture *torture, uint64_t seed)
     return (struct torture_fate){
         .random = seed != 0 ? hash_mix(seed, 1) | 1 : 0,
         .lives = torture_has_lives(torture, seed),
-        .bounds = seed != 0 && !torture->retries,
     };
 }
 

@@ -111,25 +111,17 @@ static int arrange(struct job *job, void *arg)
     return code;
 }
 
-/* Kills, bounds and waits are ours: no item may fail by them, nor the run end.
- * Who fails for want of something waits until he is not bounded any more. */
-static void relax(struct job *job, bool bounded)
+/* Kills and waits are ours: no item may fail by them, nor the run end. */
+static void relax(struct job *job)
 {
-    const struct job_wait wait = { .first_ns = TORTURE_SPAN_NS,
-                                   .factor = 1,
-                                   .most_ns = TORTURE_SPAN_NS };
-
     job->deadline_ns = FOREVER;
     for (size_t i = 0; i < job->stages.count; i++) {
         struct job_stage *stage = &job->stages.at[i];
 
-        stage->retries += TORTURE_KILLS + TORTURE_NURSERIES + 1 +
-                          (bounded ? 3 * TORTURE_BOUNDS : 0);
+        stage->retries += TORTURE_KILLS + TORTURE_NURSERIES + 1;
         stage->timeout_ns = stage->soft_ns = stage->heartbeat_ns = FOREVER;
         stage->memory = 0;
         memset(stage->waits, 0, sizeof stage->waits);
-        if (bounded)
-            stage->waits[WAIT_ERROR] = wait;
         stage->halt.failures = 0;
         stage->halt.share = 0;
     }
@@ -143,7 +135,6 @@ struct place {
     char *folder;
     int input, output, notes, reply;
     const struct run_journal *journal; /* NULL: it keeps none */
-    bool bounded;                      /* now and then a worker is */
 };
 
 static void write_reply(const struct run_report *report, struct buf *out)
@@ -204,7 +195,7 @@ static int run(const struct place *place, struct buf *reply)
     job_options.arg = &arranging;
     code = job_open(&job_options, &job, &diags, &nursery, NULL, &err);
     if (code == 0) {
-        relax(job, place->bounded);
+        relax(job);
         code = run_job(&options, job, &job_options, &nursery, &report, &err);
     }
     if (code == 0) {
@@ -462,7 +453,6 @@ static int run_it(struct place *place, uint64_t seed, int64_t limit_ns,
     struct torture_lives lives;
     int code;
 
-    place->bounded = fate.bounds;
     if (!fate.lives)
         return live_once(place, fate, limit_ns, out, err);
     if (asprintf(&base, "%s/runs", place->folder) < 0) {

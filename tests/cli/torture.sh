@@ -119,13 +119,6 @@ go --rounds=3 --seed=1 --json job.yaml
 exits 1 'the number of the attempt'
 like 'for programs' out '^\{"seed":[0-9]+,"same":false,"found":"stage .tried. gave other bytes'
 rm -rf scratch/*
-if [ -z "${WEIR_SANITIZE-}" ]; then
-    job greedy 2
-    go --rounds=20 --seed=1 job.yaml
-    exits 1 'one that gives up for good for want of memory'
-    like 'says why' out "stage 'tried' failed at [0-9]+, .*'tried': no memory"
-    rm -rf scratch/*
-fi
 job random 1
 go --rounds=1 job.yaml
 exits 3 'other output each time'

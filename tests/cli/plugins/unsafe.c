@@ -8,18 +8,14 @@
  *   random   gives something else each time
  *   sink     takes items, and what it does with them nobody knows
  *   safe     passes on; slow enough to be hit
- *   greedy   gives up for good where there is no memory
  *   count    keeps how many came to itself until the end
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <weir/plugin.h>
-
-#define ROOM ((size_t)1 << 20)
 
 static int give(weir_call *call, unsigned long number)
 {
@@ -69,18 +65,6 @@ static int safe_run(weir_call *call)
     return weir_pass(call, 0);
 }
 
-static int greedy_run(weir_call *call)
-{
-    void *room = mmap(NULL, ROOM, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                      0);
-
-    take_time();
-    if (room == MAP_FAILED)
-        return weir_fail(call, WEIR_PERMANENT, "no memory");
-    munmap(room, ROOM);
-    return weir_pass(call, 0);
-}
-
 static unsigned long seen;
 
 static int count_run(weir_call *call)
@@ -113,10 +97,6 @@ static const weir_task tasks[] = {
       .outputs = "out" },
     { .name = "sink", .summary = "Swallow", .run = sink_run, .outputs = "" },
     { .name = "safe", .summary = "Pass on", .run = safe_run, .outputs = "out" },
-    { .name = "greedy",
-      .summary = "Give up for good",
-      .run = greedy_run,
-      .outputs = "out" },
     { .name = "count",
       .summary = "Count to the end",
       .run = count_run,
