@@ -97,9 +97,10 @@ int turn_settle(struct member *member, struct queue *queue)
     return 0;
 }
 
-/* The first of @items that have room, copied to @bytes: how many. */
-static unsigned gather(const weir_bytes *items, unsigned count, char *bytes,
-                       weir_bytes *copies)
+/* The first of @items that have room, copied to @bytes: how many. One that can
+ * never be in the queue is not looked at. */
+static unsigned gather(const struct queue *queue, const weir_bytes *items,
+                       unsigned count, char *bytes, weir_bytes *copies)
 {
     unsigned some = 0;
     size_t room = BYTES;
@@ -107,7 +108,8 @@ static unsigned gather(const weir_bytes *items, unsigned count, char *bytes,
     for (; some < count && some < PUT_MOST; some++) {
         weir_bytes item = items[some];
 
-        if (item.size > ITEM_DIRECT || item.size > room)
+        if (item.size > ITEM_DIRECT || item.size > room ||
+            item.size > queue->bytes_most)
             break;
         copy_bytes(bytes, item.data, item.size);
         copies[some] = (weir_bytes){ bytes, item.size };
@@ -158,7 +160,7 @@ int turn_put(struct member *member, unsigned number, const weir_bytes *items,
 
     if (!turn_is_simple(member, queue))
         return 0;
-    count = gather(items, count, bytes, copies);
+    count = gather(queue, items, count, bytes, copies);
     store = need_store(member, copies, count);
     if (count == 0 || store < 0)
         return 0;
