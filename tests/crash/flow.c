@@ -583,7 +583,7 @@ static void become(const struct run *run, enum flow_role role, const char *spec)
 static void fork_member(struct run *run, unsigned number)
 {
     const struct flow *flow = run->flow;
-    struct flow_order order = { NULL };
+    struct flow_order order = { .nth = 0 };
     char spec[128] = "";
     struct member *member;
     pid_t pid;
