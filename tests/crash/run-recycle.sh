@@ -64,6 +64,12 @@ for pair in follow.saved:1:kill,follow.turn:1:kill \
     same "the total is right" out want
 done
 
+# As soon as nobody has the run any more.
+resumed() {
+    run "$weir" resume last
+    ! grep -q 'is under way' err
+}
+
 # The supervisor takes all with it; who resumes comes to the right total.
 if ! "$weir" --version --verbose | grep -q 'sqlite: yes'; then
     skip "the supervisor is killed" "built without SQLite"
@@ -72,7 +78,7 @@ else
         go $point:1:kill --journal
         exits 137 "the supervisor is killed at $point"
         rm -f log
-        run "$weir" resume last
+        until_true 60 resumed
         exits 0 "who resumes goes on"
         same "the total is right" out want
     done

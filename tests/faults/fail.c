@@ -483,10 +483,6 @@ CALL(int, posix_spawn, EAGAIN, (EAGAIN, 0, 0),
      (pid, p, f, t, a, e))
 CALL(locale_t, newlocale, (locale_t)0, (ENOMEM, 0, 0),
      (int m, const char *n, locale_t b), (m, n, b))
-CALL(int, prlimit, -1, (EPERM, EINVAL, 0),
-     (pid_t pid, __rlimit_resource_t r, const struct rlimit *l,
-      struct rlimit *o),
-     (pid, r, l, o))
 CALL(int, sched_getaffinity, -1, (EINVAL, 0, 0),
      (pid_t pid, size_t s, cpu_set_t *set), (pid, s, set))
 CALL(ssize_t, getrandom, -1, (ENOSYS, 0, EINTR),
