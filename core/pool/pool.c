@@ -402,9 +402,10 @@ int weir_pool_close(weir_pool *pool)
         return code;
     pthread_mutex_lock(&pool->lock);
     first = pool->state == HOST_RUNS;
-    if (first)
+    if (first) {
         pool->state = HOST_CLOSED;
-    pool->close_owed = first && pool->maps > 0;
+        pool->close_owed = pool->here == NULL && pool->maps > 0;
+    }
     pthread_cond_broadcast(&pool->turn);
     here_end(pool);
     first = first && pool->here == NULL && !pool->close_owed;

@@ -310,6 +310,25 @@ START_TEST(inline_ended_within)
 }
 END_TEST
 
+/* The same in a map, which makes none of its calls again here. */
+START_TEST(inline_map_ended_within)
+{
+    static const weir_bytes inputs[] = { { "c", 1 }, { "d", 1 } };
+    weir_pool *pool = shared_pool();
+    weir_result *results[2];
+    weir_error err = { 0 };
+
+    ck_assert_int_eq(weir_pool_map(pool, end_it, inputs, 2, 0, BOUND_NS,
+                                   results, &err),
+                     1);
+    ck_assert_int_eq(err.code, WEIR_ECLOSED);
+    for (int i = 0; i < 2; i++)
+        weir_result_free(&results[i]);
+    ck_assert_int_eq(weir_pool_join(pool, 0), 0);
+    ck_assert_int_eq(weir_pool_free(&pool), 0);
+}
+END_TEST
+
 static void *call_many(void *arg)
 {
     unsigned *done = arg;
@@ -390,6 +409,7 @@ Suite *pool_inline_suite(void)
     tcase_add_test(tcase, inline_open_and_close);
     tcase_add_test(tcase, inline_nested);
     tcase_add_loop_test(tcase, inline_ended_within, 0, 2);
+    tcase_add_test(tcase, inline_map_ended_within);
     tcase_add_test(tcase, inline_many_threads);
     tcase_add_test(tcase, inline_waits_for_a_function);
     suite_add_tcase(suite, tcase);

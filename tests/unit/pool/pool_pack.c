@@ -352,6 +352,7 @@ START_TEST(closed_meanwhile)
     ck_assert_int_eq(pthread_create(&thread, NULL, map_in_thread, &failed), 0);
     await_waiter();
     ck_assert_int_eq(weir_pool_close(pool), 0);
+    ck_assert_int_eq(weir_pool_close(pool), 0); /* once more changes nothing */
     for (int i = 0; i < 20; i++)
         rest();
     atomic_store(&shared->gate, true);
