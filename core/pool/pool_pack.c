@@ -156,39 +156,40 @@ static void drop_batch(struct batch *batch)
     free(batch);
 }
 
-/* The answers from @from on, as handles. NULL: no memory, or nonsense. */
+/* The answers from @from on, as handles. NULL: no memory, or nonsense. What
+ * they are is read once: meanwhile a worker may write wild. */
 static struct batch *read_answers(weir_pool *pool, const struct item *item,
                                   uint32_t from, uint32_t to)
 {
     const struct pack_head *head = item->data;
-    const struct pack_entry *entries = (const struct pack_entry *)(head + 1);
-    size_t bytes = 0, at;
+    struct pack_entry entries[PACK_MOST];
+    const uint32_t count = to - from;
     struct batch *batch;
+    size_t bytes = 0;
     char *data;
 
-    for (uint32_t i = from; i < to; i++) {
+    memcpy(entries, (const struct pack_entry *)(head + 1) + from,
+           count * sizeof *entries);
+    for (uint32_t i = 0; i < count; i++) {
         if (entries[i].answer_at > item->size ||
             entries[i].answer_size > PACK_LONG ||
             entries[i].answer_size > item->size - entries[i].answer_at)
             return NULL;
         bytes += pack_room(entries[i].answer_size);
     }
-    batch = new_batch(pool, to - from, bytes);
+    batch = new_batch(pool, count, bytes);
     if (batch == NULL)
         return NULL;
-    data = behind(batch, to - from);
-    for (uint32_t i = from; i < to; i++) {
-        weir_result *result = &batch->at[i - from];
+    data = behind(batch, count);
+    for (uint32_t i = 0; i < count; i++) {
+        weir_result *result = &batch->at[i];
+        size_t size = entries[i].answer_size;
 
-        at = entries[i].answer_size; /* read once: a worker may write wild */
-        if (at > PACK_LONG || pack_room(at) > bytes)
-            at = 0;
-        bytes -= pack_room(at);
-        memcpy(data, (const char *)item->data + entries[i].answer_at, at);
+        memcpy(data, (const char *)item->data + entries[i].answer_at, size);
         result->code = entries[i].code;
         result->data = data;
-        result->size = result->code == 0 ? at : 0;
-        data += pack_room(at);
+        result->size = result->code == 0 ? size : 0;
+        data += pack_room(size);
     }
     return batch;
 }
