@@ -212,10 +212,13 @@ void pack_unlink(struct pack *pack)
     *at = pack->next;
 }
 
-/* Under the lock: one more has its answer, or all the rest. */
-static void give_same(struct pack *pack, const weir_result *carrier,
-                      uint32_t to)
+/* Under the lock: one more has its answer (there is one, unless a worker wrote
+ * wild), or all the rest. */
+static void give_same(struct pack *pack, const weir_result *carrier)
 {
+    const uint32_t to = pack->apart && pack->given < pack->count
+                            ? pack->given + 1
+                            : pack->count;
     const size_t size = carrier->code == 0 ? carrier->size : 0;
     const size_t bytes = size > 0 || carrier->data == NULL
                              ? size
@@ -255,7 +258,7 @@ void pack_ended(weir_result *carrier)
     }
     pack_unlink(pack);
     if (!pack->over)
-        give_same(pack, carrier, pack->apart ? pack->given + 1 : pack->count);
+        give_same(pack, carrier);
     if (pack->given == pack->count) {
         free(pack);
         return;
