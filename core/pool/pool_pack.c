@@ -336,9 +336,9 @@ void pack_move(weir_pool *pool, const struct item *item)
         weir_result *last = &batch->at[done - given - 1];
 
         note_answers(pool, item, batch, done - given);
-        if (last->code == WEIR_ELOST)
-            last->trace = board_read_trace(&pool->board, item->root);
         if (pack->map != NULL) {
+            if (last->code == WEIR_ELOST)
+                last->trace = board_read_trace(&pool->board, item->root);
             give(pack, batch, done - given);
             batch = NULL;
         }
