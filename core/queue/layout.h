@@ -119,7 +119,13 @@ enum side {
 
 /* Order is kept by a stage that takes from it, by one that fills it; or its
  * items go by a key. */
-enum kept { KEPT_NOT = 0, KEPT_FROM = 1, KEPT_TO = 2, KEPT_KEY = 4 };
+enum kept {
+    KEPT_NOT = 0,
+    KEPT_FROM = 1,
+    KEPT_TO = 2,
+    KEPT_KEY = 4,
+    KEPT_ALL = KEPT_FROM | KEPT_TO | KEPT_KEY,
+};
 
 /* Slots by ticket; caches. LIST_READY is no list, but slots by position, for
  * who sorts them. */

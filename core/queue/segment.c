@@ -306,7 +306,8 @@ static bool adopt_queue(struct segment *segment, struct queue_head *heads,
                                                      head->sleepers_at) +
                                 side * segment->member_words;
     queue->kept = head->kept;
-    return adopt_order(segment, queue, end) && adopt_lanes(segment, queue, end);
+    return (queue->kept & ~(uint32_t)KEPT_ALL) == 0 &&
+           adopt_order(segment, queue, end) && adopt_lanes(segment, queue, end);
 }
 
 static bool adopt_links(struct segment *segment)

@@ -197,6 +197,20 @@ START_TEST(wild_queue)
 }
 END_TEST
 
+/* A kind of order that there is not. */
+START_TEST(wild_kept)
+{
+    struct desk desk = desk_open(1, 4, 4096);
+    struct segment *other = NULL;
+
+    desk.segment->queues[0].head->kept = KEPT_ALL + 1;
+    ck_assert_int_eq(segment_attach(segment_fd(desk.segment), &other, NULL),
+                     WEIR_EBROKEN);
+    desk.segment->queues[0].head->kept = KEPT_NOT;
+    desk_close(&desk);
+}
+END_TEST
+
 START_TEST(wild_free_list)
 {
     struct desk desk = desk_open(1, 4, 4096);
@@ -220,6 +234,7 @@ Suite *segment_suite(void)
     tcase_add_test(test, wild_head);
     tcase_add_test(test, parts_overlap);
     tcase_add_loop_test(test, wild_queue, 0, 6);
+    tcase_add_test(test, wild_kept);
     tcase_add_test(test, wild_free_list);
     suite_add_tcase(suite, test);
     return suite;
