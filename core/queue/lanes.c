@@ -253,7 +253,7 @@ static uint32_t *gather(struct queue *queue, uint32_t free, uint32_t ready)
             return NULL;
         at[count++] = i;
     }
-    return at;
+    return count == ready ? at : NULL; /* behind them stands anything */
 }
 
 int lanes_rebuild(struct queue *queue, uint32_t free, uint32_t ready)
