@@ -541,8 +541,10 @@ static int try_take(struct store *store, uint64_t size, uint32_t *number,
     const unsigned class = class_of(size);
     struct spot spot;
     uint32_t index;
+    chunk taken;
     bool bare;
     int code = lock_for(store, class, punch);
+
     if (code < 0)
         return code;
     index = pop(store, class, &bare);
@@ -557,15 +559,16 @@ static int try_take(struct store *store, uint64_t size, uint32_t *number,
     store_unlock(store);
     if (code < 0)
         return code;
-    spot = spot_of(store, *number);
+    taken = chunk_number(class, index); /* *number is anybody's to write to */
+    spot = spot_of(store, taken);
     /* Also one that counts as warm: after a rebuild all that are free do. */
     if (store->file != 0)
         return place_fill(store->file - 1,
                           spot.place->region + spot.index * spot.size, size);
     if (bare && spot.size >= HUGE_PAGE)
-        memory_allow_huge(chunk_data(store, *number), spot.size);
+        memory_allow_huge(chunk_data(store, taken), spot.size);
     if (bare && size >= POPULATE_LEAST)
-        memory_populate(chunk_data(store, *number), size);
+        memory_populate(chunk_data(store, taken), size);
     return 0;
 }
 
