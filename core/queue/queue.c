@@ -69,27 +69,36 @@ uint64_t queue_charge(uint64_t size, uint64_t attrs_size)
                          : chunk_charge(attrs_size, 0));
 }
 
+/* What it says of itself is read once: between two looks a wild write may make
+ * it something else. */
 int slot_view(const struct segment *segment, const struct slot *slot,
               struct slot_view *view_out)
 {
     const struct store *store = &segment->store;
-    struct slot_view view = { .size = slot->size,
-                              .attrs_size = slot->attrs_size };
+    struct slot says;
+    struct slot_view view = { 0 };
 
-    if (payload_is_inline(slot))
+    says.size = slot->size;
+    says.chunk = slot->chunk;
+    says.attrs_size = slot->attrs_size;
+    says.attrs_chunk = slot->attrs_chunk;
+    atomic_signal_fence(memory_order_seq_cst); /* nor by the compiler */
+    view.size = says.size;
+    view.attrs_size = says.attrs_size;
+    if (payload_is_inline(&says))
         view.data = slot->data;
-    else if (slot->chunk != 0)
-        view.data = chunk_data(store, slot->chunk);
+    else if (says.chunk != 0)
+        view.data = chunk_data(store, says.chunk);
     if (view.data == NULL ||
-        (slot->chunk != 0 && view.size > chunk_size(slot->chunk)))
+        (says.chunk != 0 && view.size > chunk_size(says.chunk)))
         return WEIR_EBROKEN;
-    if (attrs_are_inline(slot))
-        view.attrs = slot->data + SLOT_INLINE - slot->attrs_size;
-    else if (slot->attrs_chunk != 0)
-        view.attrs = chunk_data(store, slot->attrs_chunk);
+    if (attrs_are_inline(&says))
+        view.attrs = slot->data + SLOT_INLINE - view.attrs_size;
+    else if (says.attrs_chunk != 0)
+        view.attrs = chunk_data(store, says.attrs_chunk);
     if (view.attrs == NULL || view.attrs_size > ATTRS_MOST ||
-        (slot->attrs_chunk != 0 &&
-         view.attrs_size > chunk_size(slot->attrs_chunk)))
+        (says.attrs_chunk != 0 &&
+         view.attrs_size > chunk_size(says.attrs_chunk)))
         return WEIR_EBROKEN;
     *view_out = view;
     return 0;
