@@ -6,8 +6,9 @@
  * Nothing is asked of those who work: no flag to be read before a commit, and
  * nothing per item. The snapshot takes locks that are there anyway, ALL AT
  * ONCE: the registry of files, the files, then the queues, each in ascending
- * order. Nobody else holds one lock while it waits for another, so there is no
- * circle; files come first, since a write may be under way under theirs, and
+ * order. Nobody else holds one of these while it waits for another (the store's
+ * may be waited for with a queue's, direct.c; it is none of them), so there is
+ * no circle; files come first, since a write may be under way under theirs, and
  * meanwhile no queue stands still. Each wait is bounded: what cannot be had is
  * given up, and the snapshot is tried again later. Who finds the snapshot's
  * process dead under the locks rebuilds the caches, as after any other: nothing
