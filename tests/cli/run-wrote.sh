@@ -168,6 +168,24 @@ is 'all lines come' "$(grep -cx 'and is no m' err)" 2
 go says lines a -- --inline
 like 'one process has its own' err '^line 1 of'
 
+# ---------------------------------------------------------- without end ----
+
+# The supervisor does all else beside it: one signal stops the sources, another
+# ends the run. (Two of one kind may be one.)
+is_gone() {
+    ! grep -q '^State:.[^Z]' "/proc/$pid/status" 2>/dev/null
+}
+rm -f marks
+printf 'log\nlog\nlog\nlog\n' >in
+weir run --quiet four.yaml <in >out 2>err &
+pid=$!
+ok 'four tasks log without end' until_true 30 has_marks 4
+kill -TERM "$pid"
+kill -HUP "$pid"
+ok 'and signals are obeyed' until_true 30 is_gone
+kill -KILL "$pid" 2>/dev/null
+wait "$pid"
+
 start 'much 1000000'
 kill -9 "$pid"
 wait "$pid" 2>/dev/null

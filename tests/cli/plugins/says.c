@@ -60,6 +60,17 @@ static void say_much(unsigned long mib)
     close(fd);
 }
 
+/* A mark in file `marks`, and then messages without end. */
+static void log_on(weir_call *call)
+{
+    int fd = open("marks", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+    (void)!write(fd, ".", 1);
+    close(fd);
+    for (;;)
+        weir_log(call, WEIR_INFO, "and on");
+}
+
 static void die_saying(void)
 {
     for (int i = 1; i <= 15; i++) {
@@ -97,6 +108,8 @@ static int do_run(weir_call *call)
         say_lines(count);
     else if (strcmp(text, "much") == 0)
         say_much(count);
+    else if (strcmp(text, "log") == 0)
+        log_on(call);
     else if (strcmp(text, "die") == 0)
         die_saying();
     else if (strcmp(text, "silent") == 0)
