@@ -17,6 +17,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,21 +91,32 @@ static int make_pipe(struct supervisor *sup, struct wrote *wrote)
 
     if (sup->wrote_epoll < 0 || pipe2(fds, O_CLOEXEC) < 0)
         return -1;
-    if (is_scarce(fds[0]) ||
+    /* A task that opens its stderr once more may read what was announced. */
+    if (is_scarce(fds[0]) || fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ||
         epoll_ctl(sup->wrote_epoll, EPOLL_CTL_ADD, fds[0], &event) < 0) {
         close(fds[0]);
         close(fds[1]);
         return -1;
     }
     wrote->fd = fds[0];
+    wrote->epoll = sup->wrote_epoll;
     return fds[1];
+}
+
+/* Said to the epoll, too: a process that is being forked may have the pipe for
+ * a moment longer, and its events would come, of a worker that is forgotten. */
+static void close_pipe(struct wrote *wrote)
+{
+    if (wrote->fd >= 0)
+        epoll_ctl(wrote->epoll, EPOLL_CTL_DEL, wrote->fd, NULL);
+    fd_close(&wrote->fd);
 }
 
 void wrote_close(struct wrote **wrote)
 {
     if (*wrote == NULL)
         return;
-    fd_close(&(*wrote)->fd);
+    close_pipe(*wrote);
     buf_done(&(*wrote)->begun);
     buf_done(&(*wrote)->last);
     free(*wrote);
@@ -184,19 +196,18 @@ static void keep_last(struct buf *last, const char *text, size_t size)
         buf_drop(last, last->size - WROTE_BYTES);
 }
 
-/* Reads once, at most so much of what is there. How much; 0: it is closed. */
-static size_t read_some(struct supervisor *sup, struct wrote *wrote,
-                        size_t most)
+/* Reads once, at most so much of what is there. How much; 0: it is closed; or a
+ * code, -EAGAIN when nothing is there. */
+static int read_some(struct supervisor *sup, struct wrote *wrote, int most)
 {
     char piece[PIECE];
-    ssize_t got = read(wrote->fd, piece,
-                       most < sizeof piece ? most : sizeof piece);
+    ssize_t got = read(wrote->fd, piece, (size_t)(most < PIECE ? most : PIECE));
 
     if (got <= 0)
-        return 0;
+        return got < 0 ? -errno : 0;
     take_lines(sup, wrote, piece, (size_t)got);
     keep_last(&wrote->last, piece, (size_t)got);
-    return (size_t)got;
+    return (int)got;
 }
 
 void wrote_hear(struct supervisor *sup)
@@ -208,7 +219,7 @@ void wrote_hear(struct supervisor *sup)
         struct wrote *wrote = events[i].data.ptr;
 
         if (wrote->fd >= 0 && read_some(sup, wrote, PIECE) == 0)
-            fd_close(&wrote->fd); /* its task has closed it */
+            close_pipe(wrote); /* its task has closed it */
     }
     progress_flush(sup);
 }
@@ -222,13 +233,13 @@ void wrote_end(struct supervisor *sup, struct wrote *wrote)
     if (wrote->fd >= 0)
         ioctl(wrote->fd, FIONREAD, &left);
     while (left > 0) {
-        size_t got = read_some(sup, wrote, (size_t)left);
+        int got = read_some(sup, wrote, left);
 
-        if (got == 0)
+        if (got <= 0)
             break;
-        left -= (int)got;
+        left -= got;
     }
-    fd_close(&wrote->fd);
+    close_pipe(wrote);
     if (wrote->begun.size > 0)
         end_line(sup, wrote);
     progress_flush(sup);

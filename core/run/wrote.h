@@ -34,6 +34,7 @@ enum {
 struct wrote {
     unsigned member;
     int fd;           /* read end; -1: it is closed */
+    int epoll;        /* that watches it */
     struct buf begun; /* a line that has not ended */
     struct buf last;  /* the end of all that it wrote */
 };

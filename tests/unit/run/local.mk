@@ -27,7 +27,8 @@ TESTS += %D%/test
 	%D%/source.c \
 	%D%/suites.h \
 	%D%/torture.c \
-	%D%/turns.c
+	%D%/turns.c \
+	%D%/wrote.c
 %C%_test_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(srcdir)/%D%
 %C%_test_CFLAGS = $(UNIT_CFLAGS)
 %C%_test_LDADD = $(UNIT_LIBS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* main.c - the suites of core/run. The supervisor is tested from outside, by
- * the scripts tests/cli/run-*.sh and tests/crash/run-*.sh. */
+/* main.c - the suites of core/run. The supervisor as a whole is tested from
+ * outside, by the scripts tests/cli/run-*.sh and tests/crash/run-*.sh. */
 #include "config.h"
 
 #include "suites.h"
@@ -30,6 +30,7 @@ int main(void)
         halt_suite,
         follow_suite,
         last_words_suite,
+        wrote_suite,
         NULL,
     };
 

@@ -27,5 +27,6 @@ Suite *settle_suite(void);
 Suite *source_suite(void);
 Suite *torture_suite(void);
 Suite *turns_suite(void);
+Suite *wrote_suite(void);
 
 #endif
