@@ -436,12 +436,14 @@ static void bury(struct supervisor *sup, unsigned number)
     struct death death = deaths_of_pid(sup, spare->pid);
     bool clean = death.cause == CAUSE_EXIT && death.code == 0;
     bool heir = spare->state == SPARE_HEIR;
+    /* It found that there is no more to be done. */
+    bool late = clean && member_book(sup->segment, spare->member)->ended != 0;
 
     if (spare->struck)
         death = (struct death){ CAUSE_LIMIT, LIMIT_TIME };
     if (heir)
         heir_died(sup, spare);
-    if (!spare->unopened && !(spare->unwanted && spare->killed) &&
+    if (!spare->unopened && !(spare->unwanted && spare->killed) && !late &&
         (heir || !clean)) {
         stage->deaths++;
         tell(sup, spare, &death);

@@ -194,6 +194,41 @@ is "the total is right" "$(cat out)" \
     "20 items, $(seq 1 20 | tr -d '\n' | wc -c) bytes"
 unlike "and nobody was lost" err 'workers lost'
 
+# One that is forked when the stream has just ended (the nursery was stopped
+# meanwhile) is not lost. An heir that was ordered has a second eventfd here.
+supervisor_has() { # EVENTFDS
+    read -r supervisor _ <"/proc/$timer/task/$timer/children"
+    eventfds=0
+    for fd in "/proc/$supervisor/fd"/*; do
+        case $(readlink "$fd") in
+        *eventfd*) eventfds=$((eventfds + 1)) ;;
+        esac
+    done
+    [ $eventfds -eq "$1" ]
+}
+nursery() {
+    tr ' ' '\n' <"/proc/$supervisor/task/$supervisor/children" |
+        while read -r child; do
+            [ "$(cat "/proc/$child/comm")" != weir-nursery ] || echo "$child"
+        done
+}
+begin job.yaml
+ok "it opens" until_true 20 noted open 1
+ok "nobody is to follow yet" until_true 20 supervisor_has 1
+nursery=$(nursery)
+kill -STOP "$nursery"
+touch late
+feed 1 20
+ok "another one is ordered" until_true 20 supervisor_has 2
+exec 9>&-
+ok "the stream ends, and the worker closes" until_true 20 noted close 1
+kill -CONT "$nursery"
+ok "the other one comes, and goes" until_true 20 supervisor_has 1
+rm late
+end
+exits 0 "one that comes too late"
+unlike "is not told as a death" err 'before it came|workers lost'
+
 # What cannot be.
 cat >gathers.yaml <<'YAML'
 weir: 1

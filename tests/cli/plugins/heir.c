@@ -9,7 +9,7 @@
  * over before that.
  *
  * In the folder of the run: while there is a file `hold`, `open` waits; while
- * there is a file `bar`, it fails.
+ * there is a file `bar`, it fails; while there is a file `late`, `close` waits.
  *
  * heir.pass   passes items on; one that is "eat N" takes N MiB first, and
  *             keeps them
@@ -108,6 +108,8 @@ static int heir_close(weir_call *call)
     if (weir_emit(call, 0, "x", 1) != WEIR_ESTATE)
         abort();
     note(call, "close");
+    while (access("late", F_OK) == 0)
+        wait_moment();
     free(weir_state(call));
     return 0;
 }
