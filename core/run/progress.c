@@ -498,7 +498,7 @@ static void status_worker(struct supervisor *sup, unsigned member)
 
 void progress_status(struct supervisor *sup)
 {
-    if (sup->options->notes < 0)
+    if (silent(sup))
         return;
     erase(sup);
     sup->noted = 0;

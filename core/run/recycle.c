@@ -160,7 +160,7 @@ static int64_t watch_none(struct supervisor *sup, unsigned number)
     struct seat *seat;
 
     if (!stage->started || stage->ended || sup->stops > 0 || sup->why != NULL ||
-        sup->nursery == NULL)
+        sup->nursery == NULL || wrote_is_stuck(sup))
         return FOREVER;
     seat = next_due(sup, number, &next);
     if (seat == NULL)
