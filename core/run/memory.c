@@ -3,14 +3,13 @@
  * memory.c - what workers have of memory. Runs in the supervisor.
  *
  * It is measured, MEMORY_NS apart, and only where the stage has a limit, or
- * replaces workers for their size. A
- * limit of the kernel's on a process counts other things: RLIMIT_AS the address
- * space that the segment sets aside, many times what is used; RLIMIT_DATA what
- * was asked for and never touched; and where it strikes, malloc says no, which
- * a task may not look at. What is counted here is what would be free again
- * without the worker: resident pages less those of files and of shared memory.
- * Who takes it all between two looks meets the cgroup's limit, or the
- * machine's.
+ * replaces workers for their size. A limit of the kernel's on a process counts
+ * other things: RLIMIT_AS the address space that the segment sets aside, many
+ * times what is used; RLIMIT_DATA what was asked for and never touched; and
+ * where it strikes, malloc says no, which a task may not look at. What is
+ * counted here is what would be free again without the worker: resident pages
+ * less those of files and of shared memory. Who takes it all between two looks
+ * meets the cgroup's limit, or the machine's.
  */
 #include "config.h"
 

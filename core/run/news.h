@@ -13,8 +13,8 @@
 #include "base/base.h"
 
 enum news_kind {
-    NEWS_READY,  /* the task is open; code: MiB that it has of memory, where
-                  * its stage's `recycle` asks for that */
+    NEWS_READY,  /* the task is open; code: MiB that it has of memory, when
+                  * that is more than its stage's `recycle` says; else 0 */
     NEWS_UNOPEN, /* it could not be opened: text says why; the worker ends */
     NEWS_FATAL,  /* the run cannot go on: text */
     NEWS_LOG,    /* code: enum log_level; text */

@@ -5,8 +5,8 @@
  * by the nursery.
  *
  * It ends in three ways: with 0 after its end was committed (the book says
- * `ended`) or the run was stopped; with 1 after it has told the supervisor
- * why; or killed, at any instruction.
+ * `ended`), another has taken its place (follow.c), or the run was stopped;
+ * with 1 after it has told the supervisor why; or killed, at any instruction.
  */
 #include "config.h"
 
