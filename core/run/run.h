@@ -66,10 +66,11 @@ struct run_options {
     bool json;   /* notes are JSON objects, one a line */
     bool screen; /* notes is a terminal on which the cursor may move */
     bool colour;
-    bool digests; /* run_stage.digest is wanted; costs a look at each byte */
-    int input;    /* `from: stdin` reads here */
-    int output;   /* `to: stdout` writes here, and nothing else does */
-    int notes;    /* progress, log lines; -1: none */
+    bool digests;   /* run_stage.digest is wanted; costs a look at each byte */
+    unsigned kills; /* so many are on purpose, and end no run: torture.h */
+    int input;      /* `from: stdin` reads here */
+    int output;     /* `to: stdout` writes here, and nothing else does */
+    int notes;      /* progress, log lines; -1: none */
     const struct run_keep *keep; /* NULL: failed items are reported only */
     const struct run_journal *journal; /* NULL: it keeps none */
 };

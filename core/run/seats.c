@@ -335,19 +335,19 @@ static bool may_open_yet(const struct death *death)
 static void cannot_open(struct supervisor *sup, struct seat *seat,
                         const struct death *death)
 {
+    bool yet = may_open_yet(death);
+    unsigned most = yet ? KILLED_MOST + sup->options->kills : CLOSED_MOST;
+    unsigned count = yet ? ++seat->cut_off : ++seat->closed;
     char words[DEATH_WORDS], last[WROTE_LAST] = "";
 
-    seat->closed++;
-    if (seat->closed <
-        (unsigned)(may_open_yet(death) ? KILLED_MOST : CLOSED_MOST))
+    if (count < most)
         return;
     wrote_add_last(seat->wrote, last, sizeof last);
     supervisor_fail(sup,
                     "stage '%s' cannot start: its worker %s while it was "
                     "opened, %u times in a row%s",
                     sup->stages[seat->stage].job->name,
-                    death_words(words, sizeof words, death), seat->closed,
-                    last);
+                    death_words(words, sizeof words, death), count, last);
 }
 
 /* A source, or a flush, that dies again and again without a commit. */
@@ -416,8 +416,6 @@ static void succeed(struct supervisor *sup, struct seat *seat,
                         "stage '%s': its worker %s %u times without getting "
                         "on%s",
                         stage->job->name, words, tries, last);
-    } else {
-        seat->closed = 0;
     }
     replace(sup, seat, death, tries);
 }

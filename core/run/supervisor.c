@@ -127,6 +127,7 @@ static void hear_ready(struct supervisor *sup, struct seat *seat, int mib)
     struct stage *stage = &sup->stages[seat->stage];
 
     seat->ready = true;
+    seat->closed = seat->cut_off = 0;
     seat->large = mib > 0;
     if (!seat->large || stage->told_large)
         return;

@@ -59,6 +59,7 @@ struct seat {
     uint64_t settled;    /* in its book when it started */
     unsigned young;      /* deaths in a row that came early, without progress */
     unsigned closed;     /* in a row before the task was open */
+    unsigned cut_off;    /* the same, by somebody else's doing */
     unsigned refused;    /* forks in a row */
     int saved_fds[2];    /* what its task saved; -1: it does not */
     bool wish;           /* it has done its share, or is large: recycle.c */

@@ -179,6 +179,7 @@ static int run(const struct place *place, struct buf *reply)
     struct job_options job_options = *place->torture->job_options;
     struct run_options options = { .quiet = true,
                                    .digests = true,
+                                   .kills = TORTURE_KILLS + TORTURE_NURSERIES,
                                    .input = place->input,
                                    .output = place->output,
                                    .notes = place->notes,

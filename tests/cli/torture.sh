@@ -104,6 +104,22 @@ sed 's/workers: 2 }/workers: 2, order: keep }/' job.yaml >order.yaml
 go --rounds=1 --seed=2 order.yaml
 exits 0 'in order, byte for byte, where order is kept'
 
+# Each kill may strike while it opens. Those who follow are forked later and
+# later: half a minute.
+if long; then
+    cat >slow.yaml <<'YAML'
+weir: 1
+job: slow
+plugins: [plugins]
+stages:
+  - { name: do, task: unsafe.slow, from: stdin, to: stdout, workers: 1 }
+YAML
+    seq 20 >input
+    go --rounds=1 --seed=1 slow.yaml
+    exits 0 'a task that takes long to open'
+    seq 500 >input
+fi
+
 # What is not safe.
 job number 1
 go --rounds=3 --seed=1 job.yaml

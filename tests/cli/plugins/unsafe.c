@@ -8,6 +8,7 @@
  *   random   gives something else each time
  *   sink     takes items, and what it does with them nobody knows
  *   safe     passes on; slow enough to be hit
+ *   slow     the same; and takes long to open
  *   count    keeps how many came to itself until the end
  */
 #include <stdio.h>
@@ -65,6 +66,15 @@ static int safe_run(weir_call *call)
     return weir_pass(call, 0);
 }
 
+static int slow_open(weir_call *call)
+{
+    const struct timespec time = { 0, 300000000 };
+
+    (void)call;
+    nanosleep(&time, NULL);
+    return 0;
+}
+
 static unsigned long seen;
 
 static int count_run(weir_call *call)
@@ -97,6 +107,11 @@ static const weir_task tasks[] = {
       .outputs = "out" },
     { .name = "sink", .summary = "Swallow", .run = sink_run, .outputs = "" },
     { .name = "safe", .summary = "Pass on", .run = safe_run, .outputs = "out" },
+    { .name = "slow",
+      .summary = "Pass on, once it is open",
+      .run = safe_run,
+      .open = slow_open,
+      .outputs = "out" },
     { .name = "count",
       .summary = "Count to the end",
       .run = count_run,
