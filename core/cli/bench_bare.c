@@ -65,24 +65,31 @@ pid_t bench_fork(void)
     return pid;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+void bench_sort(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, by_value);
+}
+
 static void end_child(pid_t pid)
 {
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
 }
 
-static void *get_memory(size_t count, size_t size)
+void *bench_memory(size_t count, size_t size)
 {
     void *memory = calloc(count, size > 0 ? size : 1);
 
     if (memory == NULL)
         bench_die("malloc", "no memory");
     return memory;
-}
-
-static double each_ns(int64_t ns, uint64_t operations)
-{
-    return operations > 0 ? (double)ns / (double)operations : 0;
 }
 
 static void relax(void)
@@ -133,7 +140,7 @@ double bare_spin_call(int64_t for_ns)
     } while (bench_now() < end);
     ns = bench_now() - started;
     end_child(pid);
-    return each_ns(ns, turn);
+    return bench_each(ns, turn);
 }
 
 static void await_asleep(_Atomic uint32_t *word, uint32_t value)
@@ -173,7 +180,7 @@ double bare_futex_call(int64_t for_ns, int64_t pause_ns)
         ns += bench_now() - started;
     }
     end_child(pid);
-    return each_ns(ns, turn);
+    return bench_each(ns, turn);
 }
 
 /* -------------------------------------------- a ring for two, no lock ---- */
@@ -244,7 +251,7 @@ static uint64_t consume_ring(struct ring *ring, size_t size, size_t batch,
 double bare_ring(int64_t for_ns, size_t size, size_t batch, size_t slots)
 {
     struct ring *ring = bench_shared(sizeof *ring + slots * size);
-    char *bytes = get_memory(batch, size);
+    char *bytes = bench_memory(batch, size);
     int64_t started, ns;
     uint64_t items;
     pid_t pid;
@@ -260,7 +267,7 @@ double bare_ring(int64_t for_ns, size_t size, size_t batch, size_t slots)
     ns = bench_now() - started;
     waitpid(pid, NULL, 0);
     free(bytes);
-    return each_ns(ns, items);
+    return bench_each(ns, items);
 }
 
 /* ------------------------------------------ a ring, a robust mutex ---- */
@@ -386,14 +393,14 @@ double bare_many(int64_t for_ns, const struct bare_way *way)
     way->end(way);
     for (size_t i = 0; i < way->each; i++)
         waitpid(pids[0][i], NULL, 0);
-    return each_ns(atomic_load(&start->last) - started,
-                   atomic_load(&start->items));
+    return bench_each(atomic_load(&start->last) - started,
+                      atomic_load(&start->items));
 }
 
 void robust_put_until(struct robust *ring, int64_t until, size_t size,
                       size_t batch)
 {
-    char *bytes = get_memory(batch, size);
+    char *bytes = bench_memory(batch, size);
     uint64_t turns = 0;
 
     do {
@@ -405,7 +412,7 @@ void robust_put_until(struct robust *ring, int64_t until, size_t size,
 
 uint64_t robust_get_all(struct robust *ring, size_t size, size_t batch)
 {
-    char *bytes = get_memory(batch, size);
+    char *bytes = bench_memory(batch, size);
     uint64_t items = 0;
     size_t count;
 
@@ -448,7 +455,7 @@ double bare_robust(int64_t for_ns, size_t size, size_t each, size_t batch)
 
 double bare_copy(int64_t for_ns, size_t size)
 {
-    char *from = get_memory(1, size), *to = get_memory(1, size);
+    char *from = bench_memory(1, size), *to = bench_memory(1, size);
     uint64_t turns = 0;
     int64_t started, end, ns;
 
@@ -464,7 +471,7 @@ double bare_copy(int64_t for_ns, size_t size)
     ns = bench_now() - started;
     free(from);
     free(to);
-    return each_ns(ns, turns);
+    return bench_each(ns, turns);
 }
 
 static void start_once(void)
@@ -501,5 +508,5 @@ double bare_start(int64_t for_ns)
 
     for (; bench_now() < end; turns++)
         start_once();
-    return each_ns(bench_now() - started, turns);
+    return bench_each(bench_now() - started, turns);
 }

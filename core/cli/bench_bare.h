@@ -26,9 +26,12 @@ int64_t bench_now(void); /* CLOCK_MONOTONIC, ns */
 _Noreturn void bench_die(const char *what, const char *why);
 /* Zeroed memory that children have too. */
 void *bench_shared(size_t size);
+/* Zeroed; exits when there is none. */
+void *bench_memory(size_t count, size_t size);
 void bench_pause(int64_t ns);
 /* Is killed with its parent. */
 pid_t bench_fork(void);
+void bench_sort(double *values, size_t count);
 
 /* Reads all of it, as a consumer does that looks at each word. */
 static inline uint64_t bench_read(const void *data, size_t size)
@@ -41,6 +44,11 @@ static inline uint64_t bench_read(const void *data, size_t size)
         sum += word;
     }
     return sum;
+}
+
+static inline double bench_each(int64_t ns, uint64_t operations)
+{
+    return operations > 0 ? (double)ns / (double)operations : 0;
 }
 
 /* What would be optimized away is not. */

@@ -108,11 +108,6 @@ void bench_join(weir_process *process)
     weir_process_free(&process);
 }
 
-static double each_ns(int64_t ns, uint64_t operations)
-{
-    return operations > 0 ? (double)ns / (double)operations : 0;
-}
-
 /* -------------------------------------------------------------- calls ---- */
 
 double with_call(int64_t for_ns, int64_t pause_ns)
@@ -139,7 +134,7 @@ double with_call(int64_t for_ns, int64_t pause_ns)
     }
     bench_end_pool(pool);
     weir_context_close(&context);
-    return each_ns(spent, calls);
+    return bench_each(spent, calls);
 }
 
 double with_async(int64_t for_ns, size_t workers)
@@ -174,7 +169,7 @@ double with_async(int64_t for_ns, size_t workers)
                        &err);
             weir_result_free(&results[i]);
         }
-    ns = each_ns(bench_now() - started, calls);
+    ns = bench_each(bench_now() - started, calls);
     bench_end_pool(pool);
     weir_context_close(&context);
     return ns;
@@ -202,7 +197,7 @@ double with_map(int64_t for_ns, size_t workers)
             weir_result_free(&results[i]);
         calls += CALLS;
     }
-    ns = each_ns(bench_now() - started, calls);
+    ns = bench_each(bench_now() - started, calls);
     bench_end_pool(pool);
     weir_context_close(&context);
     free(inputs);
@@ -348,8 +343,8 @@ double with_queue(int64_t for_ns, size_t size, size_t each, size_t batch,
         bench_join(consumers[i]);
     weir_queue_free(&queue);
     weir_context_close(&context);
-    return each_ns(atomic_load(&shared->last) - started,
-                   atomic_load(&shared->items));
+    return bench_each(atomic_load(&shared->last) - started,
+                      atomic_load(&shared->items));
 }
 
 /* ---------------------------------------------------- start, recovery ---- */
@@ -367,7 +362,7 @@ double with_start(int64_t for_ns)
         bench_end_pool(pool);
         weir_context_close(&context);
     }
-    return each_ns(bench_now() - started, turns);
+    return bench_each(bench_now() - started, turns);
 }
 
 static int holder(weir_child *self)
@@ -384,17 +379,10 @@ static int holder(weir_child *self)
     return 1; /* killed before */
 }
 
-static int by_size(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 double with_recovery(int64_t for_ns, double percentile)
 {
     enum { DEATHS_MOST = 100000 };
-    int64_t *times = calloc(DEATHS_MOST, sizeof *times);
+    double *times = bench_memory(DEATHS_MOST, sizeof *times);
     int64_t end = bench_now() + for_ns;
     weir_context *context = bench_context();
     weir_queue *queues[2] = { bench_queue(context, 0, 0),
@@ -404,8 +392,7 @@ double with_recovery(int64_t for_ns, double percentile)
     char word[8];
 
     bench_must(weir_queue_put(queues[0], "item", 4, WEIR_FOREVER), NULL);
-    while (times != NULL && deaths < DEATHS_MOST &&
-           (deaths == 0 || bench_now() < end)) {
+    while (deaths < DEATHS_MOST && (deaths == 0 || bench_now() < end)) {
         weir_process *process = bench_process(context, holder, queues, 2);
         weir_lease lease;
         int64_t died;
@@ -417,15 +404,13 @@ double with_recovery(int64_t for_ns, double percentile)
         died = bench_now();
         kill(weir_process_pid(process), SIGKILL);
         bench_must(weir_queue_lease(queues[0], WEIR_FOREVER, &lease), NULL);
-        times[deaths++] = bench_now() - died;
+        times[deaths++] = (double)(bench_now() - died);
         bench_must(weir_queue_release(&lease), NULL);
         bench_must(weir_process_join(process, WEIR_FOREVER), NULL);
         weir_process_free(&process);
     }
-    qsort(times, deaths, sizeof *times, by_size);
-    ns = deaths == 0
-             ? 0
-             : (double)times[(size_t)((double)(deaths - 1) * percentile / 100)];
+    bench_sort(times, deaths);
+    ns = times[(size_t)((double)(deaths - 1) * percentile / 100)];
     free(times);
     for (int i = 0; i < 2; i++)
         weir_queue_free(&queues[i]);

@@ -40,7 +40,4 @@ void bench_words(const struct bench_machine *machine,
                  const struct bench_measured rows[BENCH_ROWS],
                  void (*say)(const char *sentence, void *arg), void *arg);
 
-/* "2.12 us": ns with three digits. @out has at least 32 bytes; returns @out. */
-char *bench_ns(char *out, double ns);
-
 #endif

@@ -182,16 +182,9 @@ static double measure_once(struct bench *b, measure *what)
     return WIFEXITED(how) && WEXITSTATUS(how) == 0 ? *b->result : 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static struct bench_figure figure_of(double ns[ROUNDS])
 {
-    qsort(ns, ROUNDS, sizeof *ns, by_value);
+    bench_sort(ns, ROUNDS);
     return (struct bench_figure){ ns[ROUNDS / 2], ns[0], ns[ROUNDS - 1] };
 }
 
@@ -205,8 +198,10 @@ static bool measure_row(struct bench *b, enum bench_id id)
         weir[i] = measure_once(b, row->weir);
         if (weir[i] > 0 && row->bare != NULL)
             bare[i] = measure_once(b, row->bare);
-        if (weir[i] <= 0 || (row->bare != NULL && bare[i] <= 0))
+        if (weir[i] <= 0 || (row->bare != NULL && bare[i] <= 0)) {
+            complain("row '%s' could not be measured", row->name);
             return false;
+        }
     }
     b->rows[id] = (struct bench_measured){ figure_of(weir), figure_of(bare) };
     return true;
@@ -220,16 +215,16 @@ static void show_text(const struct bench_row *row,
     char weir[32], least[32], most[32], bare[32];
 
     buf_printf(out, "%-12s%9s  (%s .. %s)", row->name,
-               bench_ns(weir, got->weir.median),
-               bench_ns(least, got->weir.least),
-               bench_ns(most, got->weir.most));
+               text_from_duration(weir, (int64_t)got->weir.median),
+               text_from_duration(least, (int64_t)got->weir.least),
+               text_from_duration(most, (int64_t)got->weir.most));
     buf_printf(out, "  %s\n", row->what);
     if (row->bare != NULL)
         buf_printf(out, "%-12s%9s  (%s .. %s)  %s: %.3g times that\n", "  bare",
-                   bench_ns(bare, got->bare.median),
-                   bench_ns(least, got->bare.least),
-                   bench_ns(most, got->bare.most), row->beside,
-                   got->weir.median / got->bare.median);
+                   text_from_duration(bare, (int64_t)got->bare.median),
+                   text_from_duration(least, (int64_t)got->bare.least),
+                   text_from_duration(most, (int64_t)got->bare.most),
+                   row->beside, got->weir.median / got->bare.median);
 }
 
 static void figure_json(struct json *json, const char *key,
