@@ -101,6 +101,7 @@ void last_words_put(struct last_words *words, uint64_t root, uint64_t path,
         words->next = (words->next + 1) % words->count;
     }
     atomic_fetch_add(&entry->turn, 1);
+    atomic_thread_fence(memory_order_release); /* odd before what follows */
     entry->root = root;
     entry->path = path;
     entry->size = (uint32_t)(size < WROTE_BYTES ? size : WROTE_BYTES);
