@@ -5,10 +5,10 @@
 # replayed comes out once.
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/fire.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
 
 weir=$WEIR_BUILDDIR/tests/crash/weir
-killer=$WEIR_BUILDDIR/tests/crash/killer
 [ -x "$weir" ] || skip_all "there is no $weir; make check builds it"
 weir --version --verbose | grep -q 'sqlite: yes' ||
     skip_all 'built without SQLite'
@@ -122,34 +122,18 @@ awk 'BEGIN { for (i = 0; i < 12000; i++) print i % 2 ? "bad" : "good", i }' >inp
 grep bad input | sort >want.bad
 kills=20
 long && kills=500
-has_runner() {
-    runner=
-    read -r runner _ <"/proc/$timer/task/$timer/children"
-    [ -n "$runner" ]
-}
-under_fire() {
-    timeout -k 5 $limit "$@" >out 2>err &
-    timer=$!
-    until_true 20 has_runner
-    "$killer" "$runner" 40 8000 "$seed" >result
-    wait $timer
-    status=$?
-    read -r killed _ <result
-    done_kills=$((done_kills + killed))
-}
-done_kills=0
 seed=${SEED:-0}
 while [ $done_kills -lt $kills ] && [ $((seed - ${SEED:-0})) -lt 100 ]; do
     seed=$((seed + 1))
     rm -rf kept open
-    # shellcheck disable=SC2016
-    under_fire sh -c 'exec weir run --quiet --keep-failed=kept gate.yaml <input'
+    under_fire 40 8000 "$seed" \
+        sh -c 'exec weir run --quiet --keep-failed=kept gate.yaml <input'
     exits 1 "a run under fire ($killed killed)"
     kept_rows >rows
     sort want.bad | diff - rows >diff.log
     is 'each has one row' "$(wc -l <diff.log)" 0
     : >open
-    under_fire weir replay --quiet kept
+    under_fire 40 8000 "$seed" weir replay --quiet kept
     exits 0 "a replay under fire ($killed killed)"
     sort out >sorted
     sort want.bad | diff - sorted >diff.log

@@ -5,10 +5,9 @@
 # are those that there are. WEIR_LONG: 1,000 kills.
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/fire.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
 
-killer=$WEIR_BUILDDIR/tests/crash/killer
-[ -x "$killer" ] || skip_all "there is no $killer; make check builds it"
 build_plugin keyed
 
 kills=25
@@ -42,23 +41,9 @@ stages:
   - { name: sum, task: keyed.sum, from: sums, to: stdout, key: k, workers: 3 }
 YAML
 
-# The child of timeout, which is the supervisor.
-_has_runner() {
-    runner=
-    read -r runner _ <"/proc/$timer/task/$timer/children"
-    [ -n "$runner" ]
-}
-
-under_fire() {
+round() {
     rm -f result
-    timeout -k 5 $limit weir run --plugin-path plugins key.yaml >out 2>err &
-    timer=$!
-    until_true 20 _has_runner
-    "$killer" "$runner" "$1" 12000 "$2" >count
-    wait $timer
-    status=$?
-    read -r killed nurseries <count
-    done_kills=$((done_kills + killed))
+    under_fire "$1" 12000 "$2" weir run --plugin-path plugins key.yaml
     exits 0 "it ends ($killed killed, $nurseries of them nurseries)"
     sed 's/^[0-9]* //' result | sort -s -k1,1 >got
     same 'those of each key in their order, once' got want
@@ -66,12 +51,6 @@ under_fire() {
     same 'each key has one total, which is right' got totals
 }
 
-done_kills=0
-round=0
-while [ $done_kills -lt $kills ] && [ $round -lt 100 ]; do
-    round=$((round + 1))
-    under_fire $((kills - done_kills)) $((round + ${SEED:-0}))
-done
-is "enough were killed" "$((done_kills >= kills))" 1
+until_killed 100
 
 finish

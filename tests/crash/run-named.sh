@@ -5,11 +5,10 @@
 # middle of a recovery. WEIR_LONG: 1,000 kills, and all steps of the queue.
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/fire.sh"
 
 faulty=$WEIR_BUILDDIR/tests/crash/weir
-killer=$WEIR_BUILDDIR/tests/crash/killer
 [ -x "$faulty" ] || skip_all "there is no $faulty; make check builds it"
-[ -x "$killer" ] || skip_all "there is no $killer; make check builds it"
 WEIR_QUEUE_DIR=$(mktemp -d /dev/shm/weir-test.XXXXXX) ||
     skip_all '/dev/shm is not to be had'
 export WEIR_QUEUE_DIR
@@ -104,32 +103,24 @@ done
 items=20000
 long && items=200000
 seq $items | sed 's/$/ WORD/' | sort >want
-_has_runner() {
-    supervisor=
-    read -r supervisor _ <"/proc/$runner/task/$runner/children"
-    [ -n "$supervisor" ]
-}
-done_kills=0
 round=0
 while [ $done_kills -lt $kills ] && [ $round -lt 60 ]; do
     round=$((round + 1))
     seq $items | sed 's/$/ word/' | weir put --create --close words &
     putter=$!
-    timeout -k 5 $limit weir run louder.yaml 2>err &
-    runner=$!
-    until_true 60 _has_runner
+    begin weir run louder.yaml
     until_true 60 test -e "$WEIR_QUEUE_DIR/loud"
     weir get --timeout=60s loud >got &
     getter=$!
-    "$killer" "$supervisor" $((kills - done_kills)) 12000 $round >result
-    wait $runner
+    "$killer" "$runner" $((kills - done_kills)) 12000 $round >hits
+    wait $timer
     status=$?
     exits 0 'it ends'
     wait $putter
     wait $getter
     sort got >sorted
     same 'every item, once' sorted want
-    read -r killed _ <result
+    read -r killed _ <hits
     done_kills=$((done_kills + killed))
     weir queues --remove=words --remove=loud
 done

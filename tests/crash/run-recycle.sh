@@ -5,12 +5,13 @@
 # right. WEIR_LONG: 300 random kills.
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/fire.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
 
 weir=$WEIR_BUILDDIR/tests/crash/weir
-killer=$WEIR_BUILDDIR/tests/crash/killer
 [ -x "$weir" ] || skip_all "there is no $weir; make check builds it"
 build_plugin heir
+limit=100
 WEIR_PLUGIN_PATH=$WEIR_BUILDDIR/plugins/.libs:$work/plugins
 XDG_STATE_HOME=$work/state
 export WEIR_PLUGIN_PATH XDG_STATE_HOME
@@ -84,22 +85,14 @@ else
     done
 fi
 
-# The child of timeout, which is the supervisor.
-has_supervisor() {
-    supervisor=
-    read -r supervisor _ <"/proc/$timer/task/$timer/children"
-    [ -n "$supervisor" ]
-}
-begin() { # [OPTION...]
+begin_job() { # [OPTION...]
     rm -f log
-    timeout -k 5 100 "$weir" run "$@" job.yaml >out 2>err &
-    timer=$!
-    until_true 20 has_supervisor
+    begin "$weir" run "$@" job.yaml
 }
 
 # Who forks is killed while the heir opens, and while it waits for its turn.
 nursery() {
-    tr ' ' '\n' <"/proc/$supervisor/task/$supervisor/children" |
+    tr ' ' '\n' <"/proc/$runner/task/$runner/children" |
         while read -r child; do
             [ "$(cat "/proc/$child/comm")" != weir-nursery ] || echo "$child"
         done
@@ -108,7 +101,7 @@ opened() {
     [ -e log ] && [ "$(grep -c '^open ' log)" -ge "$1" ]
 }
 touch hold
-begin
+begin_job
 ok "the first one opens" until_true 20 opened 1
 kill -KILL "$(nursery)"
 ok "another one opens" until_true 20 opened 2
@@ -118,7 +111,7 @@ status=$?
 exits 0 "the nursery is killed while a worker opens"
 same "the total is right" out want
 
-begin --set every=70
+begin_job --set every=70
 ok "an heir is there" until_true 20 opened 2
 kill -KILL "$(nursery)"
 wait $timer
@@ -129,20 +122,12 @@ same "the total is right" out want
 # At random.
 kills=10
 long && kills=300
-done_kills=0
-round=0
-while [ $done_kills -lt $kills ] && [ $round -lt 100 ]; do
-    round=$((round + 1))
-    begin
-    "$killer" "$supervisor" $((kills - done_kills)) 12000 \
-        $((round + ${SEED:-0})) >result
-    wait $timer
-    status=$?
-    read -r killed _ <result
-    done_kills=$((done_kills + killed))
+round() {
+    rm -f log
+    under_fire "$1" 12000 "$2" "$weir" run job.yaml
     exits 0 "it ends ($killed killed at random)"
     same "the total is right" out want
-done
-ok "enough were killed" [ $done_kills -ge $kills ]
+}
+until_killed 100
 
 finish

@@ -4,9 +4,8 @@
 # totals are those that were there before. WEIR_LONG: 1,000 kills.
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/fire.sh"
 
-killer=$WEIR_BUILDDIR/tests/crash/killer
-[ -x "$killer" ] || skip_all "there is no $killer; make check builds it"
 
 kills=30
 long && kills=1000
@@ -40,32 +39,12 @@ stages:
   - { name: total, task: text.top, from: counts, with: { k: 20 }, to: stdout }
 YAML
 
-# The child of timeout, which is the supervisor.
-_has_runner() {
-    runner=
-    read -r runner _ <"/proc/$timer/task/$timer/children"
-    [ -n "$runner" ]
-}
-
-under_fire() {
-    timeout -k 5 $limit weir run words.yaml >out 2>err &
-    timer=$!
-    until_true 20 _has_runner
-    "$killer" "$runner" "$1" 12000 "$2" >result
-    wait $timer
-    status=$?
-    read -r killed nurseries <result
-    done_kills=$((done_kills + killed))
+round() {
+    under_fire "$1" 12000 "$2" weir run words.yaml
     exits 0 "it ends ($killed killed, $nurseries of them nurseries)"
     same "the totals are right" want out
 }
 
-done_kills=0
-round=0
-while [ $done_kills -lt $kills ] && [ $round -lt 100 ]; do
-    round=$((round + 1))
-    under_fire $((kills - done_kills)) $((round + ${SEED:-0}))
-done
-is "enough were killed" "$((done_kills >= kills))" 1
+until_killed 100
 
 finish

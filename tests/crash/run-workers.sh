@@ -7,11 +7,10 @@
 # WEIR_LONG: 10,000 kills over 1,000,000 lines. SEED: other moments.
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
+. "$WEIR_SRCDIR/tests/lib/fire.sh"
 . "$WEIR_SRCDIR/tests/lib/plugins.sh"
 . "$WEIR_SRCDIR/tests/lib/stages.sh"
 
-killer=$WEIR_BUILDDIR/tests/crash/killer
-[ -x "$killer" ] || skip_all "there is no $killer; make check builds it"
 build_plugin hold
 WEIR_PLUGIN_PATH=$WEIR_BUILDDIR/plugins/.libs:$work/plugins
 export WEIR_PLUGIN_PATH
@@ -29,15 +28,7 @@ lines_right lines
 same 'has its lines in order' want/lines lines
 
 : >held
-timeout -k 5 $limit weir run job.yaml 2>err &
-timer=$!
-# The child of timeout, which is the supervisor.
-_has_runner() {
-    runner=
-    read -r runner _ <"/proc/$timer/task/$timer/children"
-    [ -n "$runner" ]
-}
-until_true 20 _has_runner
+begin weir run job.yaml
 "$killer" "$runner" $kills 1000 "${SEED:-1}" result/lines \
     "$(($(wc -c <want/lines) * 9 / 10))" >hits
 read -r killed nurseries amid <hits

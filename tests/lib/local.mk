@@ -1,7 +1,7 @@
 # tests/lib: what tests share. Unit tests link libtest.la, scripts read cli.sh
-# (plugins.sh, when they need plugins of their own; stages.sh, a job to kill
-# under).
-EXTRA_DIST += %D%/cli.sh %D%/plugins.sh %D%/stages.sh
+# (plugins.sh, when they need plugins of their own; fire.sh, to kill what is below
+# a run; stages.sh, a job to kill under).
+EXTRA_DIST += %D%/cli.sh %D%/fire.sh %D%/plugins.sh %D%/stages.sh
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/libtest.la
 %C%_libtest_la_SOURCES = \
