@@ -36,6 +36,7 @@
 #define AGAIN_NS (100 * NS_PER_MS)
 #define AGAIN_MOST_NS (60 * NS_PER_S)
 #define GRACE_NS (2 * NS_PER_S) /* between SIGTERM and SIGKILL */
+#define SLOW_NS (10 * NS_PER_S) /* then it is told */
 enum { DOUBLINGS = 10 };
 
 static struct spare *spare_of(struct supervisor *sup, const struct seat *seat)
@@ -182,6 +183,26 @@ static void watch_heir(struct supervisor *sup, const struct spare *spare)
     member_ask_leave(sup->segment, seat->member);
 }
 
+/* Nothing bounds an `open`, and a `close` only the time of an item; meanwhile
+ * no other worker of the stage is replaced. So people are told, once. */
+static int64_t tell_slow(struct supervisor *sup, struct spare *spare)
+{
+    char name[96];
+
+    if (spare->told || spare->killed)
+        return FOREVER;
+    if (sup->now - spare->since_ns < SLOW_NS)
+        return spare->since_ns + SLOW_NS;
+    spare->told = true;
+    progress_say(sup, LOG_WARNING,
+                 "%s: worker %d still %s its task; until it has, no other "
+                 "worker of the stage is replaced",
+                 supervisor_who(sup, spare->member, name, sizeof name),
+                 (int)spare->pid,
+                 spare->state == SPARE_HEIR ? "opens" : "closes");
+    return FOREVER;
+}
+
 /* Its `close` has the time of an item. */
 static int64_t watch_leaver(struct supervisor *sup, unsigned number)
 {
@@ -210,7 +231,7 @@ int64_t recycle_watch(struct supervisor *sup)
     int64_t next = FOREVER;
 
     for (unsigned i = 0; i < sup->job->stages.count; i++) {
-        const struct spare *spare = &sup->stages[i].spare;
+        struct spare *spare = &sup->stages[i].spare;
 
         if (!job_recycles(sup->stages[i].job))
             continue;
@@ -220,6 +241,9 @@ int64_t recycle_watch(struct supervisor *sup)
             watch_heir(sup, spare);
         else if (spare->state == SPARE_LEAVER)
             next = sooner(next, watch_leaver(sup, i));
+        if (spare->state == SPARE_LEAVER ||
+            (spare->state == SPARE_HEIR && !spare->open))
+            next = sooner(next, tell_slow(sup, spare));
     }
     return next;
 }
@@ -362,6 +386,7 @@ static void forked(struct supervisor *sup, unsigned number,
     spare->state = SPARE_HEIR;
     spare->pid = event->pid;
     spare->pidfd = event->pidfd;
+    spare->since_ns = sup->now;
     watch_anew(sup, spare->pidfd, WATCH_SPARE, number);
     if (seat->state == SEAT_VACANT) {
         seat_heir(sup, seat, spare);

@@ -94,7 +94,8 @@ struct spare {
     bool unopened; /* it said why not */
     bool unwanted; /* it is to go, when it has come */
     bool struck, killed;
-    int64_t since_ns; /* of a leaver: closes, or was struck */
+    bool told;        /* that it takes long */
+    int64_t since_ns; /* an heir opens; a leaver closes, or was struck */
     int64_t due_ns;   /* no heir before that time */
     unsigned failed;  /* heirs in a row that did not come to serve */
 };

@@ -113,7 +113,7 @@ while [ $done_kills -lt $kills ] && [ $round -lt 60 ]; do
     weir get --timeout=60s loud >got &
     getter=$!
     "$killer" "$runner" $((kills - done_kills)) 12000 $round >hits
-    wait $timer
+    wait "$timer"
     status=$?
     exits 0 'it ends'
     wait $putter

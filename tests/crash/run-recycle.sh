@@ -106,7 +106,7 @@ ok "the first one opens" until_true 20 opened 1
 kill -KILL "$(nursery)"
 ok "another one opens" until_true 20 opened 2
 rm hold
-wait $timer
+wait "$timer"
 status=$?
 exits 0 "the nursery is killed while a worker opens"
 same "the total is right" out want
@@ -114,10 +114,41 @@ same "the total is right" out want
 begin_job --set every=70
 ok "an heir is there" until_true 20 opened 2
 kill -KILL "$(nursery)"
-wait $timer
+wait "$timer"
 status=$?
 exits 0 "the nursery is killed while an heir is there"
 same "the total is right" out want
+
+# One that takes long to open, or to close, is told of, since meanwhile no other
+# is replaced.
+if long; then
+    touch late
+    begin_job
+    ok "one closes, and does not end" until_true 20 grep -q '^close ' log
+    ok "that is told" until_true 40 grep -q 'still closes its task; until' err
+    rm late
+    wait "$timer"
+    status=$?
+    exits 0 "it goes on"
+    same "the total is right" out want
+
+    sed '/name: read/d; /^queues/d; s/from: q,/from: stdin,/' job.yaml >held.yaml
+    echo 2 >hold
+    rm -f log
+    mkfifo feed
+    echo "exec '$weir' run --set every=70 held.yaml <feed" >held
+    begin sh held
+    exec 7>feed
+    cat in >&7
+    ok "its heir opens, and does not end" until_true 20 opened 2
+    ok "that is told" until_true 40 grep -q 'still opens its task; until' err
+    rm hold
+    exec 7>&-
+    wait "$timer"
+    status=$?
+    exits 0 "it goes on"
+    same "the total is right" out want
+fi
 
 # At random.
 kills=10

@@ -33,7 +33,7 @@ begin weir run job.yaml
     "$(($(wc -c <want/lines) * 9 / 10))" >hits
 read -r killed nurseries amid <hits
 rm held
-wait $timer
+wait "$timer"
 status=$?
 exits 0 "$killed killed ($nurseries of them nurseries, $amid while there was \
 work for all): it ends"

@@ -8,7 +8,8 @@
  * items waits, amid the last one, until another has opened: so a run is never
  * over before that.
  *
- * In the folder of the run: while there is a file `hold`, `open` waits; while
+ * In the folder of the run: while there is a file `hold`, `open` waits, that of
+ * the n-th worker and those behind it when it has the number n in it; while
  * there is a file `bar`, it fails; while there is a file `late`, `close` waits.
  *
  * heir.pass   passes items on; one that is "eat N" takes N MiB first, and
@@ -70,6 +71,19 @@ static unsigned count_opened(weir_call *call)
     return count;
 }
 
+static int is_held(unsigned number)
+{
+    FILE *file = fopen("hold", "re");
+    unsigned first = 0;
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%u", &first) != 1)
+        first = 0;
+    fclose(file);
+    return number >= first;
+}
+
 static volatile char *eaten; /* the last of it */
 
 static void eat(uint64_t size)
@@ -94,7 +108,8 @@ static int heir_open(weir_call *call)
         return weir_fail(call, WEIR_PERMANENT, "overdue at the start");
     eat(param->size);
     note(call, "open");
-    while (access("hold", F_OK) == 0 && !weir_stopping(call))
+    state->opened = count_opened(call);
+    while (is_held(state->opened) && !weir_stopping(call))
         wait_moment();
     if (access("bar", F_OK) == 0)
         return weir_fail(call, WEIR_PERMANENT, "the bar is down");
