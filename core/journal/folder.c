@@ -291,7 +291,7 @@ static bool is_no_run(DIR *dir, const char *name)
                     st.st_uid != geteuid();
 
     errno = code;
-    return code == ENOENT || code == ENOTDIR || is_other;
+    return code == ENOENT || code == ENOTDIR || code == ELOOP || is_other;
 }
 
 static int add_listed(DIR *dir, const char *name, struct run_names *out)

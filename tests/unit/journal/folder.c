@@ -189,6 +189,23 @@ START_TEST(one_is_found)
 }
 END_TEST
 
+/* A link that leads nowhere, or to itself, is no run, and hides none. */
+START_TEST(others_beside_them)
+{
+    struct run_names names;
+    struct run_folder folder;
+
+    make(&folder, "x");
+    folder_done(&folder);
+    ck_assert_int_eq(symlink("loop", in_scratch("a/b/runs/loop")), 0);
+    ck_assert_int_eq(symlink("nowhere", in_scratch("a/b/runs/dangling")), 0);
+    write_file(in_scratch("a/b/runs/file"), "");
+    ck_assert_int_eq(folder_list(in_scratch("a/b/runs"), &names, &err), 0);
+    ck_assert_uint_eq(names.list.count, 1);
+    run_names_done(&names);
+}
+END_TEST
+
 START_TEST(none_are_listed_where_none_are)
 {
     struct run_names names;
@@ -230,6 +247,7 @@ Suite *folder_suite(void)
     tcase_add_test(tcase, a_folder_that_cannot_be);
     tcase_add_test(tcase, one_has_it);
     tcase_add_loop_test(tcase, one_is_found, 0, sizeof finds / sizeof *finds);
+    tcase_add_test(tcase, others_beside_them);
     tcase_add_test(tcase, none_are_listed_where_none_are);
     tcase_add_test(tcase, what_never_began_goes);
     suite_add_tcase(suite, tcase);
