@@ -16,7 +16,10 @@
 #include "run/last_words.h"
 #include "run/supervisor.h"
 
+/* How old what was counted may be: while the run gets on, and at rest. */
 #define KILLS_NS (10 * NS_PER_S)
+#define KILLS_REST_NS (300 * NS_PER_S)
+#define REST_NS (3 * NS_PER_S) /* so long nothing was settled */
 /* In that time at most TOLD_MOST of a stage are told. */
 #define TOLD_NS (10 * NS_PER_S)
 enum { TOLD_MOST = 5 };
@@ -25,11 +28,36 @@ enum { TOLD_MOST = 5 };
 enum { IDLE_MOST = 5, IDLE_MOST_EACH = 3 };
 enum { OTHERS_MOST = 40, OTHERS_MOST_EACH = 10 };
 
+static uint64_t settled(const struct supervisor *sup, unsigned number)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < sup->stages[number].job->workers; i++)
+        sum += seat_settled(sup, sup->plan.first[number] + i);
+    return sum;
+}
+
+static bool is_at_rest(struct supervisor *sup)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < sup->job->stages.count; i++)
+        sum += settled(sup, i);
+    if (sum != sup->settled) {
+        sup->settled = sum;
+        sup->settled_ns = sup->now;
+    }
+    return sup->now - sup->settled_ns >= REST_NS;
+}
+
 /* Two looks back: what was counted just before a death that is not yet heard of
- * tells of it still. */
+ * tells of it still. A look is some twenty calls of the system; what is at rest
+ * takes no more memory, so there it can wait. */
 void deaths_watch(struct supervisor *sup)
 {
-    if (sup->kills_ns != 0 && sup->now - sup->kills_ns < KILLS_NS)
+    int64_t every = is_at_rest(sup) ? KILLS_REST_NS : KILLS_NS;
+
+    if (sup->kills_ns != 0 && sup->now - sup->kills_ns < every)
         return;
     sup->kills_older = sup->kills;
     memory_kills_look(&sup->kills);
@@ -154,15 +182,6 @@ bool deaths_own_fault(const struct death *death)
     if (death->cause == CAUSE_OUT)
         return death->code != MEMORY_KILL_PERHAPS;
     return death->cause != CAUSE_KILLED;
-}
-
-static uint64_t settled(const struct supervisor *sup, unsigned number)
-{
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < sup->stages[number].job->workers; i++)
-        sum += seat_settled(sup, sup->plan.first[number] + i);
-    return sum;
 }
 
 static void fail_idle(struct supervisor *sup, const struct stage *stage,

@@ -67,6 +67,11 @@ is "workers make no call in $seconds s" "$(cat theirs)" ''
 ended $supervisor | grep -c 'epoll_wait' >waits
 ok "the supervisor wakes at most once a second" \
     [ "$(cat waits)" -le $((lasted + 1)) ]
+# It is seen to be at rest after some seconds.
+if long; then
+    ended $supervisor | grep -v 'epoll_wait' >more
+    is "and does nothing else then" "$(cat more)" ''
+fi
 
 exec 9>&-
 wait $supervisor
