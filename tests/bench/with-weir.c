@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "bench.h"
 #include "cli/bench_weir.h"
@@ -160,11 +161,15 @@ static void add_memory(long pid, void *arg)
     memory->processes++;
 }
 
-/* A pool whose workers have each done something, and rest. */
-static weir_pool *open_resting_pool(weir_context *context, size_t workers)
+/* A pool whose workers have each done something, and rest. Its helper is an
+ * orphan at birth: this process takes it in, to find it. */
+static weir_pool *open_resting_pool(weir_context **context_out, size_t workers)
 {
-    weir_pool *pool = bench_pool(context, workers);
+    weir_pool *pool;
 
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    *context_out = bench_context();
+    pool = bench_pool(*context_out, workers);
     for (size_t i = 0; i < workers * 4; i++)
         bench_call(pool);
     bench_pause(200000000);
@@ -173,8 +178,8 @@ static weir_pool *open_resting_pool(weir_context *context, size_t workers)
 
 static void row_idle(size_t workers)
 {
-    weir_context *context = bench_context();
-    weir_pool *pool = open_resting_pool(context, workers);
+    weir_context *context;
+    weir_pool *pool = open_resting_pool(&context, workers);
     struct memory memory = { 0 };
 
     each_leaf(getpid(), add_memory, &memory);
@@ -191,8 +196,8 @@ static void print_pid(long pid, void *arg)
 
 static void row_rest(size_t workers)
 {
-    weir_context *context = bench_context();
-    weir_pool *pool = open_resting_pool(context, workers);
+    weir_context *context;
+    weir_pool *pool = open_resting_pool(&context, workers);
 
     printf("ready");
     each_leaf(getpid(), print_pid, NULL);

@@ -69,8 +69,8 @@ ok "the supervisor wakes at most once a second" \
     [ "$(cat waits)" -le $((lasted + 1)) ]
 # It is seen to be at rest after some seconds.
 if long; then
-    ended $supervisor | grep -v 'epoll_wait' >more
-    is "and does nothing else then" "$(cat more)" ''
+    ended $supervisor | grep -v 'epoll_wait' >besides
+    is "and does nothing else then" "$(cat besides)" ''
 fi
 
 exec 9>&-
