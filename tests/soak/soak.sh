@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # One run at full load under faults of all kinds, at random, for a time: tasks
 # that fail, hang, crash and eat; processes that are killed, ended, stopped and
-# starved; a disk that is full; sinks that are slow; a journal; failed items
-# that are kept. Nothing of it grows (judge.awk), and in the end each item has
-# come once, none twice, and where order is kept, in order.
+# starved; workers that are replaced; a disk that is full; sinks that are slow;
+# a journal; failed items that are kept. Nothing of it grows (judge.awk), and in
+# the end each item has come once, none twice, and where order is kept, in
+# order.
 #
 # 20 seconds, or WEIR_SOAK_SECONDS; `make soak` takes an hour. SEED: other
 # moments. WEIR_SOAK_KEEP: a file for the samples.
@@ -46,13 +47,13 @@ stages:
   - { name: make, task: rough.make, with: { until: stop },
       to: { copy: [made, straight] } }
   - { name: risk, task: rough.risk, from: made, workers: 3, timeout: 1s,
-      memory: 100 MiB,
+      memory: 100 MiB, recycle: 2000,
       to: { word: words, rest: { copy: [passed, watched] } } }
   - { name: count, task: text.count-words, from: words, to: counts, workers: 2 }
   - { name: total, task: text.top, from: counts, to: stdout, with: { k: 500 } }
   - { name: pass, task: flow.pass, from: straight, to: ordered, workers: 3,
-      order: keep }
-  - { name: check, task: rough.check, from: ordered }
+      order: keep, recycle: { items: 5000, age: 3s } }
+  - { name: check, task: rough.check, from: ordered, recycle: { age: 2s } }
   - { name: thin, task: flow.pass, from: passed, to: stored, workers: 1 }
   - { name: store, task: file.write, from: stored, workers: 2, retries: 2,
       with: { root: disk, path: "${item.id}", sync: false } }
@@ -113,6 +114,7 @@ cut -f 1 sums | tr 0-9 a-j >names
 cut -f 2 sums | paste - names | sort >want
 sort total >got
 same 'each has been counted once' got want
+ok 'workers were replaced' [ "$(counted pass workers_replaced)" -gt 0 ]
 is 'and who is bad has failed' "$(counted risk failed)" \
     "$((numbers > 7 ? (numbers - 8) / 5000 + 1 : 0))"
 
