@@ -9,6 +9,8 @@
  *   risk   now and then fails or misbehaves; gives a word, one of WORDS, and
  *          the item
  *   check  a sink: each number, in order, none left out and none twice
+ *   lane   a sink: the same for the numbers of each lane, which are an
+ *          attribute; now and then fails, or crashes
  *   slow   a sink that takes its time
  */
 #include <inttypes.h>
@@ -23,6 +25,7 @@
 
 /* soak.sh knows the first two. */
 enum { WORDS = 500, BAD_EVERY = 5000, BAD = 7 };
+enum { LANES = 50 };
 enum { PIECE = 32, ROOM = 2048, LARGE = 32768, DIGITS = 20 };
 #define EATEN_BYTES ((size_t)256 << 20)
 
@@ -47,10 +50,14 @@ static size_t size_of(uint64_t n)
 
 static int give(weir_call *call, uint64_t n)
 {
+    const char lane[] = { (char)('0' + n % LANES / 10),
+                          (char)('0' + n % LANES % 10) };
     size_t size = size_of(n);
     void *data;
-    int code = weir_reserve(call, 0, size, &data);
+    int code = weir_set_attr(call, "lane", lane, sizeof lane);
 
+    if (code == 0)
+        code = weir_reserve(call, 0, size, &data);
     if (code < 0)
         return code;
     memset(data, 'a' + (int)(n % 26), size);
@@ -143,56 +150,80 @@ static int risk_run(weir_call *call)
     return code < 0 ? code : weir_pass(call, 1);
 }
 
-/* --------------------------------------------------------------- check ---- */
+/* ------------------------------------------------------ check and lane ---- */
 
-static int check_open(weir_call *call)
+/* How many numbers of each lane have come; `check` has but one. */
+struct seen {
+    uint64_t of[LANES];
+};
+
+static int seen_open(weir_call *call)
 {
-    uint64_t *next = calloc(1, sizeof *next);
+    struct seen *seen = calloc(1, sizeof *seen);
 
-    if (next == NULL)
+    if (seen == NULL)
         return weir_fail(call, WEIR_TRANSIENT, "no memory");
-    weir_set_state(call, next);
+    weir_set_state(call, seen);
+    return 0;
+}
+
+static int see(weir_call *call, uint64_t lane, uint64_t lanes)
+{
+    struct seen *seen = weir_state(call);
+    uint64_t n = number_of(call), next = seen->of[lane] * lanes + lane;
+
+    if (n != next)
+        return weir_fail(call, WEIR_FATAL,
+                         "number %" PRIu64 " came where %" PRIu64 " should", n,
+                         next);
+    seen->of[lane]++;
     return 0;
 }
 
 static int check_run(weir_call *call)
 {
-    uint64_t *next = weir_state(call), n = number_of(call);
-
-    if (n != *next)
-        return weir_fail(call, WEIR_FATAL,
-                         "number %" PRIu64 " came where %" PRIu64 " should", n,
-                         *next);
-    (*next)++;
-    return 0;
+    return see(call, 0, 1);
 }
 
-static int check_save(weir_call *call, int fd)
+static int lane_run(weir_call *call)
 {
-    const uint64_t *next = weir_state(call);
+    uint64_t n = number_of(call);
 
-    return write(fd, next, sizeof *next) == sizeof *next
+    if (weir_attempt(call) == 1) {
+        if (n % 50021 == 10)
+            raise(SIGSEGV);
+        if (n % 997 == 4)
+            return weir_fail(call, WEIR_TRANSIENT, "not at the first try");
+    }
+    return see(call, n % LANES, LANES);
+}
+
+static int seen_save(weir_call *call, int fd)
+{
+    const struct seen *seen = weir_state(call);
+
+    return write(fd, seen, sizeof *seen) == sizeof *seen
                ? 0
                : weir_fail(call, WEIR_TRANSIENT, "cannot save");
 }
 
-static int check_load(weir_call *call, int fd)
+static int seen_load(weir_call *call, int fd)
 {
-    uint64_t *next = weir_state(call);
+    struct seen *seen = weir_state(call);
 
-    return read(fd, next, sizeof *next) == sizeof *next
+    return read(fd, seen, sizeof *seen) == sizeof *seen
                ? 0
                : weir_fail(call, WEIR_TRANSIENT, "cannot load");
 }
 
-static int check_close(weir_call *call)
+static int seen_close(weir_call *call)
 {
     free(weir_state(call));
     weir_set_state(call, NULL);
     return 0;
 }
 
-static int check_flush(weir_call *call)
+static int seen_flush(weir_call *call)
 {
     (void)call;
     return 0;
@@ -223,12 +254,21 @@ static const weir_task tasks[] = {
     { .name = "check",
       .summary = "See whether each number comes, in order",
       .run = check_run,
-      .open = check_open,
-      .close = check_close,
-      .flush = check_flush,
-      .save = check_save,
-      .load = check_load,
+      .open = seen_open,
+      .close = seen_close,
+      .flush = seen_flush,
+      .save = seen_save,
+      .load = seen_load,
       .single = true,
+      .outputs = "" },
+    { .name = "lane",
+      .summary = "See whether each number of a lane comes, in order",
+      .run = lane_run,
+      .open = seen_open,
+      .close = seen_close,
+      .flush = seen_flush,
+      .save = seen_save,
+      .load = seen_load,
       .outputs = "" },
     { .name = "slow",
       .summary = "Take items slowly",

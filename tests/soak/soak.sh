@@ -7,7 +7,7 @@
 # the end each item has come once, none twice, and where order is kept, in
 # order.
 #
-# 20 seconds, or WEIR_SOAK_SECONDS; `make soak` takes an hour. SEED: other
+# A minute, or WEIR_SOAK_SECONDS; `make soak` takes an hour. SEED: other
 # moments. WEIR_SOAK_KEEP: a file for the samples.
 # shellcheck disable=SC2034 # `status` is read by `exits`
 . "${0%/*}/../lib/cli.sh"
@@ -22,7 +22,7 @@ weir --version --verbose | grep -q 'sqlite: yes' ||
 compile rough <"$WEIR_SRCDIR/tests/soak/rough.c"
 WEIR_PLUGIN_PATH=$WEIR_BUILDDIR/plugins/.libs:$work/plugins
 export WEIR_PLUGIN_PATH
-seconds=${WEIR_SOAK_SECONDS:-20}
+seconds=${WEIR_SOAK_SECONDS:-60}
 
 # A disk of 2 MiB, which a run fills at once.
 mkdir disk
@@ -38,6 +38,7 @@ queues:
   made: { capacity: 256 }
   straight: { capacity: 128 }
   ordered: { capacity: 128 }
+  keyed: { capacity: 128 }
   words: { capacity: 256 }
   counts: { capacity: 256 }
   passed: { capacity: 64 }
@@ -51,9 +52,11 @@ stages:
       to: { word: words, rest: { copy: [passed, watched] } } }
   - { name: count, task: text.count-words, from: words, to: counts, workers: 2 }
   - { name: total, task: text.top, from: counts, to: stdout, with: { k: 500 } }
-  - { name: pass, task: flow.pass, from: straight, to: ordered, workers: 3,
-      order: keep, recycle: { items: 5000, age: 3s } }
+  - { name: pass, task: flow.pass, from: straight, workers: 3, order: keep,
+      recycle: { items: 5000, age: 3s }, to: { copy: [ordered, keyed] } }
   - { name: check, task: rough.check, from: ordered, recycle: { age: 2s } }
+  - { name: lanes, task: rough.lane, from: keyed, workers: 3, key: lane,
+      recycle: 2000 }
   - { name: thin, task: flow.pass, from: passed, to: stored, workers: 1 }
   - { name: store, task: file.write, from: stored, workers: 2, retries: 2,
       with: { root: disk, path: "${item.id}", sync: false } }
@@ -99,6 +102,8 @@ counted() {
 numbers=$(counted check "done")
 is 'each number has been checked, in order' "$(counted make given)" \
     $((numbers * 2))
+is 'and each of a lane by one worker, in order' "$(counted lanes "done")" \
+    "$numbers"
 # Of each word as many as there are numbers below N that come to it, without
 # those that are bad.
 awk -v n="$numbers" 'BEGIN {
@@ -115,6 +120,7 @@ cut -f 2 sums | paste - names | sort >want
 sort total >got
 same 'each has been counted once' got want
 ok 'workers were replaced' [ "$(counted pass workers_replaced)" -gt 0 ]
+ok 'those that have keys, too' [ "$(counted lanes workers_replaced)" -gt 0 ]
 is 'and who is bad has failed' "$(counted risk failed)" \
     "$((numbers > 7 ? (numbers - 8) / 5000 + 1 : 0))"
 
