@@ -17,9 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 enum { SLURP_STEP = 65536 };
+#define BLIND_NS (5 * NS_PER_MS)
 
 void fd_close(int *fd)
 {
@@ -39,6 +41,24 @@ int dir_next(DIR *dir, const struct dirent **entry_out)
     if (*entry_out != NULL)
         return 1;
     return -errno;
+}
+
+int fd_poll(struct pollfd *polls, size_t count, int64_t deadline_ns)
+{
+    int64_t left = clock_left(deadline_ns);
+    int got = poll(polls, count, clock_poll_ms(left));
+
+    if (got >= 0)
+        return got;
+    for (size_t i = 0; i < count; i++)
+        polls[i].revents = 0;
+    if (errno != EINTR) {
+        struct timespec time = clock_timespec(left < BLIND_NS ? left
+                                                              : BLIND_NS);
+
+        nanosleep(&time, NULL);
+    }
+    return 0;
 }
 
 /* After a failed call: 0 when it is to be done again, else the code. */

@@ -15,6 +15,12 @@
 /* Closes *fd when >= 0 and sets it to -1; keeps errno. */
 void fd_close(int *fd);
 
+/* As poll, until @deadline_ns. It does not fail: when the system cannot look
+ * (there may be fewer descriptors than are asked for, by now, or no memory), it
+ * says after some ms that there is nothing, as it does after a signal. */
+struct pollfd;
+int fd_poll(struct pollfd *polls, size_t count, int64_t deadline_ns);
+
 /* All bytes or a negated errno; a short read (end of file) gives how many
  * there were. EINTR and EAGAIN never show (EAGAIN polls). */
 ssize_t fd_read_all(int fd, void *data, size_t size);

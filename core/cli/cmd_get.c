@@ -82,7 +82,7 @@ static int write_parts(struct iovec *parts, int count)
         if (size < 0 && stop_signal() != 0)
             return -EINTR;
         if (size < 0 && errno == EAGAIN)
-            poll(&ready, 1, -1);
+            fd_poll(&ready, 1, FOREVER);
         for (; count > 0 && size >= (ssize_t)parts->iov_len; count--)
             size -= (ssize_t)parts++->iov_len;
         if (count > 0 && size > 0) {

@@ -258,8 +258,7 @@ static int wait_any(struct waiter *waiter, int64_t deadline_ns)
         code = look_after(waiter, &until);
         if (code < 0)
             return code;
-        poll(waiter->polls, waiter->count * 2,
-             clock_poll_ms(clock_left(until)));
+        fd_poll(waiter->polls, waiter->count * 2, until);
     }
 }
 

@@ -551,7 +551,7 @@ static int hear_out(struct nursery *nursery, struct preparing *preparing,
                 { .fd = nursery->socket, .events = POLLIN },
                 { .fd = nursery->pidfd, .events = POLLIN },
             };
-            int got = poll(poller, 2, clock_poll_ms(clock_left(deadline)));
+            int got = fd_poll(poller, 2, deadline);
 
             if (got == 0 && clock_left(deadline) == 0)
                 return WEIR_ETIMEDOUT;

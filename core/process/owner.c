@@ -120,7 +120,7 @@ static int wait_kind(weir_context *context, weir_owner_exit kind,
         if (pollers[0].fd < 0 && left > LOOK_NS)
             left = LOOK_NS;
         if (left > 0)
-            poll(pollers, 2, clock_poll_ms(left));
+            fd_poll(pollers, 2, clock_deadline(left));
         fd_close(&pollers[0].fd);
         if (left == 0)
             return WEIR_ETIMEDOUT;

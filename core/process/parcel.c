@@ -23,7 +23,7 @@ static int send_one(int socket, const void *data, size_t size, const int *fds,
 
         if (code != -EAGAIN)
             return code;
-        poll(&poller, 1, -1);
+        fd_poll(&poller, 1, FOREVER);
     }
 }
 

@@ -29,7 +29,7 @@ static ssize_t read_some(int fd, void *data, size_t size)
         if (got >= 0)
             return got;
         if (errno == EAGAIN)
-            poll(&poller, 1, -1);
+            fd_poll(&poller, 1, FOREVER);
         else if (errno != EINTR)
             return -errno;
     }

@@ -134,7 +134,7 @@ void progress_finish(struct supervisor *sup)
 
     progress_clear(sup);
     while (sup->notes.size > 0 && sup->stops <= 1 && sup->signal != SIGQUIT) {
-        poll(pollers, 2, -1);
+        fd_poll(pollers, 2, FOREVER);
         if (pollers[1].revents != 0 && is_told_to_stop(sup))
             return;
         progress_flush(sup);

@@ -182,8 +182,7 @@ void worker_wait(struct worker *worker, unsigned attempts)
     if (wait == 0)
         return;
     member_set_waiting(worker->member, WAITING_ITEM);
-    while (clock_left(deadline) > 0 &&
-           poll(&stop, 1, clock_poll_ms(clock_left(deadline))) <= 0)
+    while (clock_left(deadline) > 0 && fd_poll(&stop, 1, deadline) <= 0)
         continue;
     member_set_waiting(worker->member, WAITING_NOT);
     host->paused_ns += clock_now() - before;

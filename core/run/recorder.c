@@ -332,7 +332,7 @@ static int live(struct recorder *it)
     int code = begin(it);
 
     while (code == 0) {
-        int got = poll(&poller, 1, clock_poll_ms(clock_left(it->due_ns)));
+        int got = fd_poll(&poller, 1, it->due_ns);
 
         if (got > 0)
             code = hear(it);

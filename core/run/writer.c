@@ -79,7 +79,7 @@ static int write_parts(struct writing *writing)
         if (put >= 0)
             take_off(writing, (size_t)put);
         else if (errno == EAGAIN)
-            poll(&poller, 1, -1);
+            fd_poll(&poller, 1, FOREVER);
         else if (errno != EINTR)
             return -errno;
     }

@@ -4,13 +4,16 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base.h"
+#include "base/clock.h"
 
 enum { LARGE = 300000 };
 
@@ -99,6 +102,32 @@ START_TEST(pipes)
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, 0);
     fd_close(&fds[0]);
+}
+END_TEST
+
+/* With fewer descriptors allowed than it asks for, poll itself fails. */
+START_TEST(polls_blindly)
+{
+    struct pollfd poller = { .events = POLLOUT };
+    struct rlimit before, none;
+    int fds[2];
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(pipe(fds), 0);
+    poller.fd = fds[1];
+    ck_assert_int_eq(fd_poll(&poller, 1, FOREVER), 1);
+    ck_assert_int_eq(poller.revents, POLLOUT);
+    none = before;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert_int_eq(poll(&poller, 1, 0), -1);
+    ck_assert_int_eq(fd_poll(&poller, 1, FOREVER), 0);
+    ck_assert_int_eq(poller.revents, 0);
+    ck_assert_int_eq(fd_poll(&poller, 1, clock_now()), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(fd_poll(&poller, 1, FOREVER), 1);
+    close(fds[0]);
+    close(fds[1]);
 }
 END_TEST
 
@@ -249,6 +278,7 @@ Suite *fd_suite(void)
     tcase_add_test(tcase, closing);
     tcase_add_test(tcase, files);
     tcase_add_test(tcase, pipes);
+    tcase_add_test(tcase, polls_blindly);
     tcase_add_test(tcase, slurps);
     tcase_add_test(tcase, fills_standard);
     tcase_add_test(tcase, messages);
