@@ -3,7 +3,6 @@
  * workers. */
 #include "config.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "source.h"
@@ -16,10 +15,10 @@ static int one_name(weir_call *call, struct file_source *source)
 
     if (code == 0)
         code = weir_set_attr(call, "relative", relative, strlen(relative));
-    if (code < 0) /* two long names and what else attributes may hold */
-        return file_source_broken(call, source, -ENAMETOOLONG);
-    code = weir_emit(call, 0, path, strlen(path));
-    if (code < 0)
+    code = file_source_named(call, source, code);
+    if (code == 0)
+        code = weir_emit(call, 0, path, strlen(path));
+    if (code != 0)
         return code;
     source->emitted++;
     return file_source_passed(call, source);

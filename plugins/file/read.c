@@ -171,6 +171,17 @@ static int give_unknown(weir_call *call, int fd, const char *path)
     return code;
 }
 
+static int give(weir_call *call, int fd, const char *path, size_t size)
+{
+    int code = weir_set_attr(call, "path", path, strlen(path));
+
+    if (code < 0)
+        return file_fail(call, "read", path,
+                         code == WEIR_ETOOBIG ? -ENAMETOOLONG : code);
+    return size > 0 ? give_known(call, fd, path, size)
+                    : give_unknown(call, fd, path);
+}
+
 int file_read_run(weir_call *call)
 {
     const struct file_read_param *param = weir_params(call);
@@ -189,12 +200,8 @@ int file_read_run(weir_call *call)
         code = file_fail(call, "read", path, -ENXIO);
     else if ((uint64_t)st.st_size > param->size_bytes)
         code = too_big(call, path, (uint64_t)st.st_size);
-    else if (weir_set_attr(call, "path", path, strlen(path)) < 0)
-        code = file_fail(call, "read", path, -ENAMETOOLONG);
-    else if (st.st_size > 0)
-        code = give_known(call, fd, path, (size_t)st.st_size);
     else
-        code = give_unknown(call, fd, path);
+        code = give(call, fd, path, (size_t)st.st_size);
     close(fd);
     return code;
 }

@@ -217,6 +217,13 @@ static int set_path(weir_call *call, struct file_source *source)
     return weir_set_attr(call, "path", path, strlen(path));
 }
 
+int file_source_named(weir_call *call, struct file_source *source, int code)
+{
+    if (code == WEIR_ETOOBIG) /* with what else attributes may hold */
+        return file_source_broken(call, source, -ENAMETOOLONG);
+    return code < 0 ? weir_fail(call, WEIR_TRANSIENT, "no memory") : 0;
+}
+
 int file_source_step(weir_call *call, struct file_source *source)
 {
     enum file_event event;
@@ -250,9 +257,9 @@ int file_source_next(weir_call *call, struct file_source *source)
     if (code != 0)
         return code;
     code = open_file(source);
-    if (code == 0 && set_path(call, source) < 0)
-        code = -ENAMETOOLONG;
-    return code == 0 ? 0 : file_source_broken(call, source, code);
+    if (code < 0)
+        return file_source_broken(call, source, code);
+    return file_source_named(call, source, set_path(call, source));
 }
 
 /* Looks for the end of a record that is too long, at most 16 MiB further. */

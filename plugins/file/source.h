@@ -93,6 +93,10 @@ int file_source_next(weir_call *call, struct file_source *source);
 int file_source_too_long(weir_call *call, struct file_source *source);
 int file_source_broken(weir_call *call, struct file_source *source, int code);
 
+/* weir_set_attr has returned @code for its path. Returns as file_source_begin:
+ * one that is too long is left. */
+int file_source_named(weir_call *call, struct file_source *source, int code);
+
 /* Whether nothing is left in the file at hand. Returns 0 or a negated errno.
  * A file of /proc says that it has no bytes: only reading tells. */
 int file_source_at_end(const struct file_source *source, bool *out);

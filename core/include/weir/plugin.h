@@ -284,7 +284,7 @@ static inline int weir_attr(weir_call *call, const char *name,
  *
  * Outputs inherit their input's attributes; this changes them until the call
  * ends. Returns 0; WEIR_EINVAL; WEIR_ETOOBIG when all of them would pass
- * 4 KiB.
+ * 4 KiB; WEIR_ENOMEM; WEIR_ESTATE outside of run and flush.
  */
 static inline int weir_set_attr(weir_call *call, const char *name,
                                 const void *value, size_t size)
