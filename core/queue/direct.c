@@ -10,13 +10,22 @@
  * here dies with the lock held: whoever takes it next rebuilds the caches from
  * the slots, and recovery finds TXN and references as at any death:
  *
- *   put   out[], word = STAGED(w), its chunk, the bytes; TXN = COMMITTED; pos,
- *         word = READY; then, unlocked, out[] is cut and TXN = OPEN. Before
- *         COMMITTED: dropped. After it: what is STAGED(w) still is published
- *   get   in[], word = LEASED(w), the bytes are copied, word = DONE(w);
- *         TXN = COMMITTED; the chunk goes; word = FREE; then in[] is cut.
+ *   put   out[], all of them; for each word = STAGED(w), its chunk, the bytes;
+ *         TXN = COMMITTED; for each pos, word = READY; then, unlocked, out[] is
+ *         cut and TXN = OPEN. Before COMMITTED: dropped. After it: what is
+ *         STAGED(w) still is published
+ *   get   in[], all of them; for each word = DONE(w), the bytes are copied; TXN
+ *         = COMMITTED; the chunks go; for each word = FREE; then in[] is cut.
  *         Before COMMITTED: given back, not charged; after it: what is DONE(w)
  *         still is freed
+ *
+ * References are noted all at once, before it is known that each is needed: one
+ * whose slot never got a word of ours is stale, as one that was noted just
+ * before a death. Nobody sees an item LEASED in here, and no attempt is made at
+ * it, so its word goes from READY to DONE: to who recovers both are the same,
+ * but for what a commit makes of them, and then it is DONE. Counts, head and
+ * tail are caches: they are told once, when all words are stored, and whoever
+ * finds the lock's owner dead makes them from the words.
  *
  * THE STORE'S LOCK IS TAKEN INSIDE OF THE QUEUE'S, here and nowhere else, and
  * never the other way round, so there is no circle. Who dies with both leaves
@@ -66,10 +75,28 @@ static int release_all(struct member *member, struct queue *queue)
     return code;
 }
 
+/* Under the lock, which it gives back; all words are stored. */
+static void end_turn(struct member *member, struct queue *queue, bool puts)
+{
+    struct wakes wakes = { 0 };
+
+    queue_choose_wakes(queue, &wakes);
+    if (puts) /* for the next turn, which likely is like this one */
+        fetch_free(queue, 1);
+    else
+        fetch_ready(queue, 1);
+    queue_unlock(queue);
+    WEIR_POINT("queue.slots.unlocked");
+    wakes_send(queue, &wakes);
+    WEIR_POINT("queue.commit.redone");
+    refs_set_count(member, REFS_IN, 0);
+    WEIR_POINT("queue.commit.kept");
+    commit_end(member);
+}
+
 /* Under the lock, which it gives back: the commit and what follows from it. */
 int turn_settle(struct member *member, struct queue *queue)
 {
-    struct wakes wakes = { 0 };
     bool puts = member->out_count > 0;
     int code;
 
@@ -80,21 +107,11 @@ int turn_settle(struct member *member, struct queue *queue)
                                  SLOT_DONE, member->number);
     if (code == 0)
         code = release_all(member, queue);
-    queue_choose_wakes(queue, &wakes);
-    if (puts) /* for the next turn, which likely is like this one */
-        fetch_free(queue, 1);
+    if (code == 0)
+        end_turn(member, queue, puts);
     else
-        fetch_ready(queue, 1);
-    queue_unlock(queue);
-    WEIR_POINT("queue.slots.unlocked");
-    wakes_send(queue, &wakes);
-    if (code < 0)
-        return code;
-    WEIR_POINT("queue.commit.redone");
-    refs_set_count(member, REFS_IN, 0);
-    WEIR_POINT("queue.commit.kept");
-    commit_end(member);
-    return 0;
+        queue_unlock(queue);
+    return code;
 }
 
 /* The first of @items that have room, copied to @bytes: how many. One that can
@@ -149,13 +166,143 @@ static int lock_both(struct queue *queue, bool with_store)
     return code == WEIR_EBROKEN ? segment_damaged(queue->segment) : code;
 }
 
+/* Under the lock: the first of them that have room now; *charge_out: what they
+ * count against the bound. */
+static unsigned count_room(const struct member *member,
+                           const struct queue *queue, const weir_bytes *items,
+                           unsigned count, uint64_t *charge_out)
+{
+    const struct queue_head *head = queue->head;
+    uint64_t left = queue->bytes_most - head->bytes, charge = 0;
+    unsigned some = 0;
+
+    if (atomic_load(&head->closed) != 0 || head->bytes > queue->bytes_most ||
+        (head->claim != 0 && head->claim != member->number + 1))
+        return 0;
+    if (count > head->free_count)
+        count = head->free_count;
+    for (; some < count; some++) {
+        size_t size = items[some].size;
+        uint64_t more = size <= SLOT_INLINE ? size : queue_charge(size, 0);
+
+        if (more > left - charge)
+            break;
+        charge += more;
+    }
+    *charge_out = charge;
+    return some;
+}
+
+/* The free slots that are taken next: noted, all of them, before the first
+ * word. Those that get no word are stale references. */
+static int note_free(struct member *member, const struct queue *queue,
+                     unsigned count, uint32_t *numbers)
+{
+    const uint32_t left = queue->head->free_count;
+
+    if (left > queue->capacity)
+        return segment_damaged(member->segment);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t number = queue->free[left - 1 - i];
+
+        if (number >= queue->capacity)
+            return segment_damaged(member->segment);
+        fetch_slot(queue, number);
+        numbers[i] = number;
+        atomic_store_explicit(&member->out[i], reference(queue->number, number),
+                              memory_order_release);
+    }
+    WEIR_POINT("queue.ref.noted");
+    refs_set_count(member, REFS_OUT, count);
+    WEIR_POINT("queue.ref.counted");
+    return 0;
+}
+
+/* WEIR_EEMPTY: there is no chunk for it; it is FREE again. */
+static int stage_one(struct member *member, struct queue *queue,
+                     uint32_t number, const weir_bytes *item, uint64_t root)
+{
+    struct store *store = &member->segment->store;
+    struct slot *slot = &queue->slots[number];
+    void *to = slot->data;
+
+    if (atomic_load_explicit(&slot->word, memory_order_relaxed) != SLOT_FREE)
+        return segment_damaged(member->segment);
+    slot_fill_plain(slot, (uint32_t)item->size, root);
+    slot_set(slot, word_of(SLOT_STAGED, member->number));
+    WEIR_POINT("queue.stage.word");
+    if (item->size > SLOT_INLINE) {
+        int code = store_take_locked(store, item->size, &slot->chunk,
+                                     &slot->chunk_ref);
+
+        if (code == WEIR_EEMPTY)
+            slot_set(slot, SLOT_FREE);
+        if (code == WEIR_EEMPTY)
+            return code;
+        to = code == 0 ? chunk_data(store, slot->chunk) : NULL;
+        if (to == NULL)
+            return segment_damaged(member->segment);
+    }
+    copy_bytes(to, item->data, item->size);
+    return 0;
+}
+
+/* Under the lock: how many are STAGED now; or a code. */
+static int stage_all(struct member *member, struct queue *queue,
+                     const weir_bytes *items, unsigned count, uint64_t root,
+                     uint32_t *numbers)
+{
+    struct queue_head *head = queue->head;
+    uint64_t charge = 0;
+    unsigned some = count_room(member, queue, items, count, &charge);
+    unsigned staged = 0;
+    int code = some == 0 ? 0 : note_free(member, queue, some, numbers);
+
+    while (staged < some && code == 0) {
+        code = stage_one(member, queue, numbers[staged], &items[staged],
+                         root + staged);
+        staged += code == 0;
+    }
+    if (code < 0 && code != WEIR_EEMPTY)
+        return code;
+    for (unsigned i = staged; i < some; i++)
+        charge -= queue_charge(items[i].size, 0);
+    if (staged < some)
+        refs_set_count(member, REFS_OUT, staged);
+    head->free_count -= staged;
+    head->bytes += charge;
+    return (int)staged;
+}
+
+/* What is STAGED becomes READY, in its order; the tail is told once. Dies
+ * before: it is behind, rebuilt from the greatest position. */
+static void publish_staged(struct queue *queue, const uint32_t *numbers,
+                           unsigned count)
+{
+    struct queue_head *head = queue->head;
+    uint64_t pos = head->tail;
+
+    for (unsigned i = 0; i < count; i++, pos++) {
+        struct slot *slot = &queue->slots[numbers[i]];
+
+        slot->pos = pos;
+        queue->ring[pos & queue->ring_mask] = numbers[i];
+        WEIR_POINT("queue.ready.pos");
+        slot_set(slot, SLOT_READY);
+        WEIR_POINT("queue.ready.word");
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    head->tail = pos;
+    queue_add_ready(head, (int)count);
+}
+
 int turn_put(struct member *member, unsigned number, const weir_bytes *items,
              unsigned count, uint64_t root)
 {
     struct queue *queue = segment_queue(member->segment, number);
     char bytes[BYTES];
     weir_bytes copies[PUT_MOST];
-    unsigned put = 0;
+    uint32_t numbers[PUT_MOST];
     int code, store;
 
     if (!turn_is_simple(member, queue))
@@ -169,88 +316,180 @@ int turn_put(struct member *member, unsigned number, const weir_bytes *items,
     code = lock_both(queue, store > 0);
     if (code < 0)
         return code;
-    fetch_free(queue, count);
-    while (put < count && code == 0) {
-        code = stage_now(member, queue, &copies[put], root + put);
-        put += code == 0;
-    }
+    code = stage_all(member, queue, copies, count, root, numbers);
     if (store > 0)
         store_unlock(&member->segment->store);
-    if (put > 0 && code != WEIR_EBROKEN) {
-        code = turn_settle(member, queue);
-        return code < 0 ? code : (int)put;
+    if (code <= 0) {
+        queue_unlock(queue);
+        return code;
     }
-    queue_unlock(queue);
-    return code == WEIR_EBROKEN ? code : 0;
+    commit_store(member);
+    publish_staged(queue, numbers, (unsigned)code);
+    end_turn(member, queue, true);
+    return code;
 }
 
-/* How many of those at the head are to be taken: as many as there are, and as
- * have room. 0: not here, for they are too large for it. */
-static unsigned to_take(const struct queue *queue, unsigned most, size_t room)
+/* What a get has taken: on the stack. */
+struct taken {
+    unsigned count;
+    bool chunks; /* some lie in one */
+    size_t size; /* of all */
+    uint64_t charge;
+    uint32_t numbers[LEASE_MOST];
+    size_t sizes[LEASE_MOST];
+};
+
+/* The oldest, @most or as many as there are: noted, before they are looked at.
+ * Those that get no word are stale references. */
+static int note_ready(struct member *member, const struct queue *queue,
+                      unsigned most, uint32_t *numbers)
 {
     const struct queue_head *head = queue->head;
     uint32_t ready = atomic_load_explicit(&head->ready, memory_order_relaxed);
-    unsigned count = 0;
-    size_t bytes = BYTES;
+    uint64_t at = head->head;
 
-    if (atomic_load(&head->closed) == CLOSED_NOW)
+    if (most > ready)
+        most = ready;
+    if (most == 0 || atomic_load(&head->closed) == CLOSED_NOW)
         return 0;
-    fetch_ready(queue, most);
-    for (; count < most && count < ready; count++) {
-        uint32_t number = queue->ring[(head->head + count) & queue->ring_mask];
-        const struct slot *slot = &queue->slots[number];
+    for (unsigned i = 0; i < most; i++) {
+        uint32_t number = queue->ring[at++ & queue->ring_mask];
 
-        if (number >= queue->capacity || slot->attrs_chunk != 0 ||
-            slot->size > ITEM_DIRECT)
-            return 0;
-        if (slot->size > room)
-            break;
-        if (slot->size > bytes)
-            return 0;
-        room -= slot->size;
-        bytes -= slot->size;
+        if (number >= queue->capacity)
+            return segment_damaged(member->segment);
+        fetch_slot(queue, number);
+        numbers[i] = number;
+        atomic_store_explicit(&member->in[i], reference(queue->number, number),
+                              memory_order_release);
     }
-    return count;
+    WEIR_POINT("queue.ref.noted");
+    refs_set_count(member, REFS_IN, most);
+    WEIR_POINT("queue.ref.counted");
+    return (int)most;
 }
 
-/* Takes the one at the head; @room: it had so much, a moment ago. */
-static int take_one(struct member *member, struct queue *queue, char *bytes,
-                    size_t room, size_t *size_out)
-{
-    uint32_t number = queue->ring[queue->head->head & queue->ring_mask];
-    struct slot *slot = &queue->slots[number];
-    struct slot_view view;
-    int code;
-
-    if (number >= queue->capacity || atomic_load(&slot->word) != SLOT_READY ||
-        slot_view(member->segment, slot, &view) < 0 || view.size > room)
-        return segment_damaged(member->segment);
-    code = lease_slot(member, queue, number);
-    if (code < 0)
-        return code;
-    queue->head->head++;
-    copy_bytes(bytes, view.data, view.size);
-    *size_out = view.size;
-    slot_set(slot, word_of(SLOT_DONE, member->number));
-    WEIR_POINT("queue.done.word");
-    return 0;
-}
-
-/* Under the lock: how many bytes; or a code. */
-static int take_many(struct member *member, struct queue *queue, char *bytes,
-                     size_t room, size_t *sizes, unsigned count)
+/* False: some are too large for it, or all together; that is for the longer
+ * way. */
+static bool goes_here(const struct queue *queue, const uint32_t *numbers,
+                      unsigned count, size_t room)
 {
     size_t size = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        int code = take_one(member, queue, bytes + size, room - size,
-                            &sizes[i]);
+        const struct slot *slot = &queue->slots[numbers[i]];
 
-        if (code < 0)
-            return code;
-        size += sizes[i];
+        if (slot->attrs_chunk != 0 || slot->size > ITEM_DIRECT)
+            return false;
+        size += slot->size;
+        if (size > room)
+            return true; /* it is left, and those behind it */
+        if (size > BYTES)
+            return false;
     }
-    return (int)size;
+    return true;
+}
+
+/* Where it lies, and what it counts, when it is not the plain case. */
+static int look_closer(const struct segment *segment, const struct slot *slot,
+                       struct slot_view *view, uint64_t *charge)
+{
+    if (slot_view(segment, slot, view) < 0)
+        return WEIR_EBROKEN;
+    *charge = slot_charge(slot);
+    return 0;
+}
+
+static bool is_plain(const struct slot *slot, size_t size)
+{
+    return size <= SLOT_INLINE && slot->chunk == 0 && slot->attrs_size == 0;
+}
+
+/* The next of those noted, when it fits @room: 0; 1: it does not; or a code. */
+static int take_one(struct member *member, struct queue *queue, char *bytes,
+                    size_t room, struct taken *taken)
+{
+    struct slot *slot = &queue->slots[taken->numbers[taken->count]];
+    struct slot_view view = { slot->data, slot->size, NULL, 0 };
+    uint64_t charge = view.size;
+    int code = 0;
+
+    if (atomic_load_explicit(&slot->word, memory_order_relaxed) != SLOT_READY)
+        return WEIR_EBROKEN;
+    if (!is_plain(slot, view.size))
+        code = look_closer(member->segment, slot, &view, &charge);
+    if (code == 0 && view.size > room - taken->size)
+        code = 1;
+    if (code != 0)
+        return code;
+    slot_set(slot, word_of(SLOT_DONE, member->number));
+    WEIR_POINT("queue.done.word");
+    copy_bytes(bytes + taken->size, view.data, view.size);
+    taken->sizes[taken->count++] = view.size;
+    taken->size += view.size;
+    taken->charge += charge;
+    taken->chunks |= view.data != slot->data;
+    return 0;
+}
+
+/* What is DONE becomes FREE; the counts are told once. */
+static int free_taken(struct queue *queue, const struct taken *taken)
+{
+    struct queue_head *head = queue->head;
+    uint32_t *to = &queue->free[head->free_count];
+
+    if (head->free_count > queue->capacity ||
+        taken->count > queue->capacity - head->free_count)
+        return segment_damaged(queue->segment);
+    for (unsigned i = 0; i < taken->count; i++) {
+        slot_set(&queue->slots[taken->numbers[i]], SLOT_FREE);
+        WEIR_POINT("queue.free.word");
+        to[i] = taken->numbers[i];
+    }
+    head->free_count += taken->count;
+    head->bytes -= taken->charge;
+    return 0;
+}
+
+/* Under the lock, which it gives back. */
+static int take_all(struct member *member, struct queue *queue, char *bytes,
+                    size_t room, unsigned most, struct taken *taken)
+{
+    int noted = note_ready(member, queue, most, taken->numbers);
+    int code = noted < 0 ? noted : 0;
+
+    if (noted > 0 && !goes_here(queue, taken->numbers, (unsigned)noted, room))
+        noted = 0;
+    room = room < BYTES ? room : BYTES;
+    while (code == 0 && (int)taken->count < noted)
+        code = take_one(member, queue, bytes, room, taken);
+    if (code < 0) {
+        queue_unlock(queue);
+        return segment_damaged(member->segment);
+    }
+    if (taken->count == 0) {
+        refs_set_count(member, REFS_IN, 0);
+        queue_unlock(queue);
+        return 0;
+    }
+    queue->head->head += taken->count;
+    queue_add_ready(queue->head, -(int)taken->count);
+    spin_learn(member, queue, taken->count);
+    if (member->spinning) { /* else turn_lease sees to it */
+        spinner_end(queue, member->number);
+        member->spinning = false;
+    }
+    commit_store(member);
+    code = 0;
+    if (taken->chunks)
+        code = slots_drop_chunks(member->segment, member->in, taken->count,
+                                 SLOT_DONE, member->number);
+    if (code == 0)
+        code = free_taken(queue, taken);
+    if (code == 0)
+        end_turn(member, queue, false);
+    else
+        queue_unlock(queue);
+    return code;
 }
 
 int turn_get(struct member *member, unsigned number, void *data, size_t room,
@@ -258,9 +497,8 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
 {
     struct queue *queue = segment_queue(member->segment, number);
     char bytes[BYTES];
-    size_t each[LEASE_MOST];
-    unsigned count;
-    int code, size;
+    struct taken taken;
+    int code;
 
     if (!turn_is_simple(member, queue) || most > LEASE_MOST ||
         atomic_load_explicit(&queue->head->ready, memory_order_relaxed) == 0)
@@ -270,26 +508,14 @@ int turn_get(struct member *member, unsigned number, void *data, size_t room,
     code = queue_lock(queue);
     if (code < 0)
         return code;
-    count = to_take(queue, most, room);
-    if (count == 0) {
-        queue_unlock(queue);
-        return 0;
-    }
-    spin_learn(member, queue, count);
-    if (member->spinning) { /* else turn_lease sees to it */
-        spinner_end(queue, member->number);
-        member->spinning = false;
-    }
-    size = take_many(member, queue, bytes, room < BYTES ? room : BYTES, each,
-                     count);
-    if (size < 0) {
-        queue_unlock(queue);
-        return size;
-    }
-    code = turn_settle(member, queue);
-    if (code < 0)
+    taken.count = 0;
+    taken.chunks = false;
+    taken.size = 0;
+    taken.charge = 0;
+    code = take_all(member, queue, bytes, room, most, &taken);
+    if (code < 0 || taken.count == 0)
         return code;
-    copy_bytes(data, bytes, (size_t)size);
-    copy_bytes(sizes, each, count * sizeof *each);
-    return (int)count;
+    copy_bytes(data, bytes, taken.size);
+    copy_bytes(sizes, taken.sizes, taken.count * sizeof *sizes);
+    return (int)taken.count;
 }

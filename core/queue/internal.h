@@ -146,6 +146,38 @@ static inline void slot_set(struct slot *slot, uint32_t word)
     atomic_store_explicit(&slot->word, word, memory_order_release);
 }
 
+/* What comes from another processor comes while other lines of it are under
+ * way: asked for one by one each would take as long as all. Where the number is
+ * a hint only, or wild, it does nothing. */
+static inline void fetch_slot(const struct queue *queue, uint32_t number)
+{
+    if (number >= queue->capacity)
+        return;
+    fetch_to_write(&queue->slots[number]);
+    fetch_to_write(queue->slots[number].data);
+}
+
+/* The fields of an item without attributes, before its word: who finds the word
+ * then finds it whole. Its chunk is taken after it. */
+static inline void slot_fill_plain(struct slot *slot, uint32_t size,
+                                   uint64_t root)
+{
+    slot->size = size;
+    slot->pos = SIZE_KNOWN | size;
+    slot->root = root;
+    slot->path = 0;
+    slot->skip_hash = 0;
+    slot->skip = 0;
+    slot->chunk = 0;
+    slot->attrs_chunk = 0;
+    slot->attrs_size = 0;
+    slot->attempt = 0;
+    slot->cause = CAUSE_NONE;
+    slot->cause_code = 0;
+    atomic_store_explicit(&slot->marked, 0, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* Two halves of it, which may overlap. */
 #define COPY_ENDS(to, from, size, half)                                        \
     (memcpy(to, from, half),                                                   \

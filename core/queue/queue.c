@@ -224,17 +224,6 @@ void queue_unlock(struct queue *queue)
 /* -------------------------------------------------------- under the lock ----
  */
 
-/* What comes from another processor comes while other lines of it are under
- * way: asked for one by one each would take as long as all. Where the number is
- * a hint only, or wild, it does nothing. */
-static void fetch_slot(const struct queue *queue, uint32_t number)
-{
-    if (number >= queue->capacity)
-        return;
-    fetch_to_write(&queue->slots[number]);
-    fetch_to_write(queue->slots[number].data);
-}
-
 void fetch_free(const struct queue *queue, unsigned count)
 {
     uint32_t left = queue->head->free_count;
