@@ -39,6 +39,7 @@ enum { SEGMENT_VERSION = 8, CACHE_LINE = 64, LINE_PAIR = 128 };
  *   FREE -> STAGED(w) -> READY -> LEASED(w) -> DONE(w) -> FREE
  *   STAGED -> FREE (dropped)      LEASED, DONE -> READY (given back)
  *   STAGED(w) -> HELD -> READY    where order is kept: order.c
+ *   READY -> DONE(w)              where it is got in one hold: direct.c
  *   DONE(w) -> SPENT(w) -> FREE   where it is answered: answer.c             */
 enum slot_state {
     SLOT_FREE = 0, /* zeroed memory is a free slot */

@@ -171,9 +171,9 @@ static int queue_rebuild(void *arg)
         if (i == queue->capacity / 2)
             WEIR_POINT("queue.rebuild.half");
     }
-    /* READY items end at the tail, so it is one behind at most, and only when
-     * one is READY. With none it is right, and counts all that ever became so:
-     * it is kept. */
+    /* READY items end at the tail, so it is behind only when one is READY: by
+     * one, or by those of a put of many. With none it is right, and counts all
+     * that ever became so: it is kept. */
     if (queue->order != NULL)
         order_rebuild(queue);
     if (queue->lanes != NULL) {
