@@ -35,9 +35,10 @@
 /* After one heir that did not come to serve; after more, longer and longer. */
 #define AGAIN_NS (100 * NS_PER_MS)
 #define AGAIN_MOST_NS (60 * NS_PER_S)
-#define GRACE_NS (2 * NS_PER_S) /* between SIGTERM and SIGKILL */
-#define SLOW_NS (10 * NS_PER_S) /* then it is told */
-enum { DOUBLINGS = 10 };
+#define GRACE_NS (2 * NS_PER_S)      /* between SIGTERM and SIGKILL */
+#define SLOW_NS (10 * NS_PER_S)      /* then it is told */
+#define PATIENCE_NS (600 * NS_PER_S) /* with a hung one: see patience */
+enum { DOUBLINGS = 10, LONGER = 3 };
 
 static struct spare *spare_of(struct supervisor *sup, const struct seat *seat)
 {
@@ -109,6 +110,7 @@ static void begin(struct supervisor *sup, struct seat *seat)
                : seats_order_heir(sup, seat, spare->turn_fd, &spare->wrote);
     if (code == 0) {
         spare->state = SPARE_ORDERED;
+        spare->since_ns = sup->now; /* it may be open before it is known */
         return;
     }
     if (code != WEIR_EBROKEN) /* the nursery's death is told soon */
@@ -177,19 +179,30 @@ static void watch_heir(struct supervisor *sup, const struct spare *spare)
 {
     struct seat *seat = &sup->seats[spare->member];
 
-    if (!spare->open || seat->asked || seat->state != SEAT_LIVE)
+    if (seat->asked || seat->state != SEAT_LIVE)
         return;
     seat->asked = true;
     member_ask_leave(sup->segment, seat->member);
 }
 
-/* Nothing bounds an `open`, and a `close` only the time of an item; meanwhile
- * no other worker of the stage is replaced. So people are told, once. */
+/* While one opens or closes no other worker of the stage is replaced, so one
+ * that hangs there must not have for ever. It has the time of an item; to open,
+ * three times what that has taken in this stage, if that is more. */
+static int64_t patience(const struct stage *stage, bool opens)
+{
+    int64_t timeout = stage->job->timeout_ns;
+    int64_t limit = timeout != FOREVER ? timeout : PATIENCE_NS;
+
+    return opens && stage->open_ns > limit / LONGER ? stage->open_ns * LONGER
+                                                    : limit;
+}
+
+/* Long before that people are told, once. */
 static int64_t tell_slow(struct supervisor *sup, struct spare *spare)
 {
     char name[96];
 
-    if (spare->told || spare->killed)
+    if (spare->told)
         return FOREVER;
     if (sup->now - spare->since_ns < SLOW_NS)
         return spare->since_ns + SLOW_NS;
@@ -203,17 +216,18 @@ static int64_t tell_slow(struct supervisor *sup, struct spare *spare)
     return FOREVER;
 }
 
-/* Its `close` has the time of an item. */
-static int64_t watch_leaver(struct supervisor *sup, unsigned number)
+/* One that opens or closes. Nothing is lost with it: an heir has done nothing
+ * yet, and what a leaver has done is committed, its state saved. */
+static int64_t watch_slow(struct supervisor *sup, const struct stage *stage,
+                          struct spare *spare)
 {
-    struct spare *spare = &sup->stages[number].spare;
-    int64_t limit = sup->stages[number].job->timeout_ns;
+    int64_t limit = patience(stage, spare->state == SPARE_HEIR);
 
-    if (spare->killed || limit == FOREVER)
+    if (spare->killed)
         return FOREVER;
     if (!spare->struck) {
         if (sup->now - spare->since_ns < limit)
-            return spare->since_ns + limit;
+            return sooner(spare->since_ns + limit, tell_slow(sup, spare));
         spare->struck = true;
         spare->since_ns = sup->now;
         kill(-spare->pid, SIGTERM);
@@ -231,19 +245,17 @@ int64_t recycle_watch(struct supervisor *sup)
     int64_t next = FOREVER;
 
     for (unsigned i = 0; i < sup->job->stages.count; i++) {
-        struct spare *spare = &sup->stages[i].spare;
+        struct stage *stage = &sup->stages[i];
+        struct spare *spare = &stage->spare;
 
-        if (!job_recycles(sup->stages[i].job))
+        if (!job_recycles(stage->job))
             continue;
         if (spare->state == SPARE_NONE)
             next = sooner(next, watch_none(sup, i));
-        else if (spare->state == SPARE_HEIR)
+        else if (spare->state == SPARE_HEIR && spare->open)
             watch_heir(sup, spare);
-        else if (spare->state == SPARE_LEAVER)
-            next = sooner(next, watch_leaver(sup, i));
-        if (spare->state == SPARE_LEAVER ||
-            (spare->state == SPARE_HEIR && !spare->open))
-            next = sooner(next, tell_slow(sup, spare));
+        else if (is_there(spare))
+            next = sooner(next, watch_slow(sup, stage, spare));
     }
     return next;
 }
@@ -350,12 +362,23 @@ void recycle_drop(struct supervisor *sup, const struct seat *seat)
 /* ----------------------------------------------------------------- news ----
  */
 
+void recycle_note_open(struct supervisor *sup, unsigned number,
+                       int64_t since_ns)
+{
+    struct stage *stage = &sup->stages[number];
+
+    if (sup->now - since_ns > stage->open_ns)
+        stage->open_ns = sup->now - since_ns;
+}
+
 void recycle_hear_open(struct supervisor *sup, const struct seat *seat)
 {
     struct spare *heir = heir_of(sup, seat);
 
-    if (heir != NULL)
-        heir->open = true;
+    if (heir == NULL)
+        return;
+    heir->open = true;
+    recycle_note_open(sup, seat->stage, heir->since_ns);
 }
 
 /* True: it was the heir's, of one that stays. */

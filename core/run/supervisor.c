@@ -126,6 +126,7 @@ static void hear_ready(struct supervisor *sup, struct seat *seat, int mib)
 {
     struct stage *stage = &sup->stages[seat->stage];
 
+    recycle_note_open(sup, seat->stage, seat->started_ns);
     seat->ready = true;
     seat->closed = seat->cut_off = 0;
     seat->large = mib > 0;

@@ -90,14 +90,14 @@ struct spare {
     int pidfd;
     int turn_fd; /* of an heir: where it hears of its turn */
     struct wrote *wrote;
-    bool open;     /* of an heir: its task is */
-    bool unopened; /* it said why not */
-    bool unwanted; /* it is to go, when it has come */
-    bool struck, killed;
-    bool told;        /* that it takes long */
-    int64_t since_ns; /* an heir opens; a leaver closes, or was struck */
-    int64_t due_ns;   /* no heir before that time */
-    unsigned failed;  /* heirs in a row that did not come to serve */
+    bool open;           /* of an heir: its task is */
+    bool unopened;       /* it said why not */
+    bool unwanted;       /* it is to go, when it has come */
+    bool struck, killed; /* it takes too long; SIGTERM did not help */
+    bool told;           /* that it takes long */
+    int64_t since_ns;    /* an heir opens; a leaver closes, or was struck */
+    int64_t due_ns;      /* no heir before that time */
+    unsigned failed;     /* heirs in a row that did not come to serve */
 };
 
 /* Workers of a stage that died with nothing in hand that could be charged, in a
@@ -118,6 +118,7 @@ struct stage {
     struct idle_deaths idle;
     int64_t memory_bytes;
     struct spare spare;
+    int64_t open_ns; /* the longest that its task has taken to open */
     uint64_t recycled;
     bool told_large;
     struct halt_state halt;
@@ -277,6 +278,9 @@ int64_t recycle_watch(struct supervisor *sup);
 /* What the nursery says of a stage's spare. */
 void recycle_answer(struct supervisor *sup, unsigned number,
                     const struct nursery_event *event);
+/* A task of this stage has opened, since that time. */
+void recycle_note_open(struct supervisor *sup, unsigned number,
+                       int64_t since_ns);
 /* What is said in the name of this seat: by its heir; by who has left it. */
 void recycle_hear_open(struct supervisor *sup, const struct seat *seat);
 bool recycle_hear_unopened(struct supervisor *sup, const struct seat *seat,

@@ -25,11 +25,12 @@ noted() { # WHAT COUNT: so many lines, at least
     [ -e log ] && [ "$(grep -c "^$1 " log)" -ge "$2" ]
 }
 
+limit=60
 # A run whose input is held open by this shell, as descriptor 9.
 begin() {
     rm -f log fifo
     mkfifo fifo
-    timeout -k 5 60 weir run --plugin-path plugins "$@" <fifo >out 2>err &
+    timeout -k 5 $limit weir run --plugin-path plugins "$@" <fifo >out 2>err &
     timer=$!
     exec 9>fifo
 }
@@ -174,6 +175,34 @@ is "the total is right" "$(cat out)" \
     "30 items, $(seq 1 30 | tr -d '\n' | wc -c) bytes"
 like "they are told" err 'killed by SIGKILL.*, before it came to replace another'
 like "and counted" err 'workers lost 2'
+
+# One that hangs is killed: who has been replaced, in its `close`; an heir, in
+# its `open`. The others are replaced as before.
+sed 's/recycle: /timeout: 1s, retries: 100, &/' job.yaml >hung.yaml
+limit=300
+begin hung.yaml
+ok "it opens" until_true 100 noted open 1
+touch late
+feed 1 20
+ok "one hangs in its close, and is killed" until_true 100 grep -q \
+    'do: worker [0-9]* .*at its time limit, after it had been replaced' err
+rm late
+feed 21 40
+ok "the next one is replaced, too" until_true 100 noted load 2
+echo 4 >hold
+feed 41 60
+ok "an heir hangs in its open, and is killed" until_true 100 grep -q \
+    'at its time limit, before it came to replace another' err
+ok "another is tried" until_true 100 noted open 5
+rm hold
+ok "it loads the state" until_true 100 noted load 3
+feed 61 70
+end
+limit=60
+exits 0 "hung ones end no run"
+is "the total is right" "$(cat out)" \
+    "70 items, $(seq 1 70 | tr -d '\n' | wc -c) bytes"
+like "both are counted" err 'workers lost [2-9]'
 
 # SIGUSR1 shows the heir; the end of the input does not wait for it.
 begin job.yaml
