@@ -37,6 +37,25 @@ static void put_output(const struct job *job, const struct job_output *output,
                    place_name(job, output->to.at[i]));
 }
 
+void job_recycle_text(const struct job_recycle *recycle, struct buf *out)
+{
+    const char *between = " after ";
+    char text[32];
+
+    if (recycle->items > 0) {
+        buf_printf(out, "%s%" PRIu64 " item%s", between, recycle->items,
+                   recycle->items == 1 ? "" : "s");
+        between = " or ";
+    }
+    if (recycle->age_ns > 0) {
+        buf_printf(out, "%s%s", between,
+                   text_from_duration(text, recycle->age_ns));
+        between = " or ";
+    }
+    if (recycle->bytes > 0)
+        buf_printf(out, "%s%s", between, text_from_size(text, recycle->bytes));
+}
+
 static void put_wires(const struct job *job, const struct job_stage *stage,
                       struct buf *out)
 {
@@ -50,6 +69,10 @@ static void put_wires(const struct job *job, const struct job_stage *stage,
     }
     if (stage->key != NULL)
         buf_printf(out, "  by %s", stage->key);
+    if (job_recycles(stage)) {
+        buf_text(out, "  replaced");
+        job_recycle_text(&stage->recycle, out);
+    }
     if (stage->failed != JOB_NONE)
         buf_printf(out, "  failed -> %s", place_name(job, stage->failed));
     for (size_t i = 0; i < stage->after.count; i++)
@@ -166,11 +189,16 @@ static void dot_nodes(const struct job *job, struct buf *out)
 
         buf_printf(out,
                    "  \"s %s\" [shape=box, label=\"%s\\n%s.%s\\n%u worker%s"
-                   "%s%s\"];\n",
+                   "%s%s",
                    stage->name, stage->name, stage->plugin, stage->task,
                    stage->workers, plural(stage->workers),
                    stage->key != NULL ? " by " : "",
                    stage->key != NULL ? stage->key : "");
+        if (job_recycles(stage)) {
+            buf_text(out, "\\nreplaced");
+            job_recycle_text(&stage->recycle, out);
+        }
+        buf_text(out, "\"];\n");
     }
     for (size_t i = 0; i < job->queues.count; i++)
         buf_printf(out, "  \"q %s\" [shape=cds, label=\"%s\\n%" PRIu64 "\"];\n",

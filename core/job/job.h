@@ -226,6 +226,8 @@ void job_bound_free(struct job_bound **bound);
 bool job_fills(const struct job_stage *stage, int queue);
 /* Whether its workers are replaced while it goes on. */
 bool job_recycles(const struct job_stage *stage);
+/* " after 10 items or 1 h": when. */
+void job_recycle_text(const struct job_recycle *recycle, struct buf *out);
 /* As it stands in the file. */
 const char *job_overflow_word(enum weir_overflow overflow);
 

@@ -59,6 +59,20 @@ static void add_member(struct supervisor *sup, unsigned member,
     out->blocked_ns += (int64_t)sample.blocked_ns;
 }
 
+/* How evenly keys are spread: each worker has its own, all the time. */
+static void spread_keys(const struct supervisor *sup, unsigned first,
+                        struct run_stage *out)
+{
+    out->least = UINT64_MAX;
+    for (unsigned i = 0; i < out->workers; i++) {
+        const struct book *book = member_book(sup->segment, first + i);
+        uint64_t settled = book->done + book->failed + book->skipped;
+
+        out->least = settled < out->least ? settled : out->least;
+        out->most = settled > out->most ? settled : out->most;
+    }
+}
+
 static void add_stage(struct supervisor *sup, unsigned number)
 {
     const struct stage *stage = &sup->stages[number];
@@ -73,6 +87,9 @@ static void add_stage(struct supervisor *sup, unsigned number)
         count_queue(sup, queue, &out->taken, &out->left);
         out->missed += missed_from(sup, queue);
     }
+    out->keyed = stage->job->key != NULL && out->workers > 1;
+    if (out->keyed)
+        spread_keys(sup, sup->plan.first[number], out);
     out->ended = stage->ended;
     out->deaths = stage->deaths;
     out->recycled = stage->recycled;

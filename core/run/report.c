@@ -203,6 +203,9 @@ static void add_stage(struct buf *out, const struct run_stage *stage, int width,
         buf_printf(out, ", workers lost %s", count(a, stage->deaths));
     if (stage->recycled > 0)
         buf_printf(out, ", replaced %s", count(a, stage->recycled));
+    if (stage->keyed)
+        buf_printf(out, ", a worker %s to %s", count(a, stage->least),
+                   count(b, stage->most));
     buf_char(out, '\n');
 }
 
@@ -358,6 +361,10 @@ static void json_stage(struct json *json, const struct run_stage *stage)
     json_uint(json, "retried", stage->retried);
     json_uint(json, "workers_lost", stage->deaths);
     json_uint(json, "workers_replaced", stage->recycled);
+    if (stage->keyed) {
+        json_uint(json, "worker_least", stage->least);
+        json_uint(json, "worker_most", stage->most);
+    }
     json_int(json, "busy_ns", stage->busy_ns);
     json_int(json, "starved_ns", stage->starved_ns);
     json_int(json, "blocked_ns", stage->blocked_ns);
@@ -475,6 +482,10 @@ int run_plan_text(const struct job *job, struct buf *out)
                    stage->task, stage->workers, stage->workers == 1 ? "" : "s");
         if (stage->key != NULL)
             buf_printf(out, " by %s", stage->key);
+        if (job_recycles(stage)) {
+            buf_text(out, ", replaced");
+            job_recycle_text(&stage->recycle, out);
+        }
         plan_places(job, stage, out);
         buf_char(out, '\n');
     }

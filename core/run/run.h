@@ -103,6 +103,9 @@ struct run_stage {
     uint64_t digest;   /* of the bytes of all outputs, in any order */
     uint64_t deaths;   /* workers that ended otherwise than by themselves */
     uint64_t recycled; /* workers that another followed while it went on */
+    bool keyed;        /* several workers share the items by their keys */
+    uint64_t least;    /* then: what one of them has settled, who had fewest */
+    uint64_t most;     /* and who had most */
     int64_t busy_ns, starved_ns, blocked_ns; /* of all workers together */
     int64_t memory_bytes;                    /* most of one worker */
 };

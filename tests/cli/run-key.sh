@@ -63,6 +63,7 @@ for capacity in 1 5 64; do
 done
 ok 'several workers have keys' \
     [ "$(cut -d ' ' -f 1 out | sort -u | wc -l)" -gt 1 ]
+like 'how evenly, says the report' err '^  say .*, a worker [0-9]+ to [0-9]+$'
 grep -v die in >tame
 rm -f left
 timeout 60 weir run --inline --plugin-path plugins key.yaml <tame >out 2>err

@@ -281,6 +281,9 @@ sed 's/, recycle: {.*}/ }/' gathers.yaml >default.yaml
 run weir check --plugin-path plugins default.yaml
 exits 0 "a default is for stages that can"
 
+run weir run --dry-run --plugin-path plugins job.yaml
+like "a dry run tells of it" out "^  do: heir.sum, 1 worker, replaced after 20 i"
+
 rm -f log
 run weir run --inline --plugin-path plugins job.yaml
 exits 0 "--inline has no workers to replace"

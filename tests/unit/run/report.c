@@ -27,6 +27,9 @@ static struct run_stage stages[] = {
       .retried = 7,
       .deaths = 2,
       .recycled = 3,
+      .keyed = true,
+      .least = 2800,
+      .most = 4100,
       .busy_ns = 20,
       .starved_ns = 80 },
 };
@@ -88,7 +91,8 @@ START_TEST(for_people)
     HAS(text, "words: ended after 3 s, 301 failed\n");
     HAS(text, "read   gave 12.3 k");
     HAS(text, "count  took 12.3 k, done 12 k, gave 0, failed 300, left out 40, "
-              "left 5, tried again 7, workers lost 2, replaced 3\n");
+              "left 5, tried again 7, workers lost 2, replaced 3, "
+              "a worker 2.8 k to 4.1 k\n");
     HAS(text, "'read' held the others back: 'read' busy 90 %");
     text = text_of(&report, &buf, false);
     HAS(text, "failed in 'count'");
@@ -142,6 +146,7 @@ START_TEST(for_programs)
                   "\"signal\":\"SIGTERM\",");
     HAS(buf.data, "\"name\":\"count\",\"workers\":4,\"source\":false,");
     HAS(buf.data, "\"taken\":12345,\"done\":12000,\"failed\":300,");
+    HAS(buf.data, "\"worker_least\":2800,\"worker_most\":4100,");
     HAS(buf.data, "\"failures\":[{\"stage\":\"count\",\"id\":"
                   "\"00000000000000010000000000000002\",\"path\":\"a/b\","
                   "\"start\":\"x\",\"why\":\"no\\nuse\",\"attempts\":3,"
