@@ -86,8 +86,13 @@ size_t text_utf8_valid(const char *data, size_t size)
     size_t at = 0;
 
     while (at < size) {
-        size_t next = utf8_next(data + at, size - at, &code);
+        size_t next;
 
+        if ((unsigned char)data[at] < 0x80) {
+            at++;
+            continue;
+        }
+        next = utf8_next(data + at, size - at, &code);
         if (next == 0)
             break;
         at += next;

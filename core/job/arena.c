@@ -9,8 +9,11 @@
 #include <string.h>
 
 #include "job/internal.h"
+#include "shm/memory.h"
 
-enum { BLOCK = 64 << 10 };
+/* Each is twice as large as the one before it, so that a large tree has few,
+ * of large pages where the system has some. */
+enum { BLOCK = 64 << 10, BLOCK_MOST = 4 << 20, HUGE = 2 << 20 };
 
 struct arena_block {
     struct arena_block *next;
@@ -18,21 +21,46 @@ struct arena_block {
     _Alignas(16) char data[];
 };
 
+static struct arena_block *new_block(size_t size)
+{
+    struct arena_block *block;
+
+    if (size < HUGE)
+        return malloc(size);
+    block = aligned_alloc(HUGE, (size + HUGE - 1) / HUGE * HUGE);
+    if (block)
+        memory_allow_huge(block, size);
+    return block;
+}
+
+/* A new first block with so much room. */
+static struct arena_block *add_block(struct arena *arena, size_t need)
+{
+    struct arena_block *before = arena->blocks, *block;
+    size_t size = before ? 2 * (before->room + sizeof *before) : BLOCK;
+
+    if (size > BLOCK_MOST)
+        size = BLOCK_MOST;
+    if (size < need + sizeof *block)
+        size = need + sizeof *block;
+    block = new_block(size);
+    if (!block)
+        return NULL;
+    *block = (struct arena_block){ .next = before,
+                                   .room = size - sizeof *block };
+    return arena->blocks = block;
+}
+
 void *arena_take(struct arena *arena, size_t size)
 {
     struct arena_block *block = arena->blocks;
     size_t need = (size + 15) & ~(size_t)15;
     char *taken;
 
-    if (!block || block->room - block->used < need) {
-        size_t room = need > BLOCK ? need : BLOCK;
-        struct arena_block *fresh = malloc(sizeof *fresh + room);
-
-        if (!fresh)
-            return NULL;
-        *fresh = (struct arena_block){ .next = block, .room = room };
-        arena->blocks = block = fresh;
-    }
+    if (!block || block->room - block->used < need)
+        block = add_block(arena, need);
+    if (!block)
+        return NULL;
     taken = block->data + block->used;
     block->used += need;
     return memset(taken, 0, size);

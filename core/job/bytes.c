@@ -137,16 +137,31 @@ static const char *other_encoding(const char *data, size_t size)
     return NULL;
 }
 
+/* How many characters from here on have nothing wrong, and one byte each. */
+static size_t plain_run(const char *data, size_t size)
+{
+    size_t count = 0;
+
+    while (count < size && data[count] >= ' ' && data[count] < 0x7f)
+        count++;
+    return count;
+}
+
 static void check_chars(const char *data, size_t size, struct diags *diags)
 {
     struct mark mark = { .line = 1, .column = 1, .length = 1 };
     size_t valid = text_utf8_valid(data, size);
 
     for (size_t at = bom_size(data, size); at < size;) {
-        size_t step = break_size(data + at, size - at);
+        size_t plain = plain_run(data + at, size - at), step;
         const char *fault;
         uint32_t code;
 
+        at += plain;
+        mark.column += (unsigned)plain;
+        if (at == size)
+            break;
+        step = break_size(data + at, size - at);
         if (step > 0) {
             mark.line++;
             mark.column = 1;

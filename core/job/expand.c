@@ -431,11 +431,10 @@ static void var_read(struct reading *reading, struct node *key,
                 QUOTE(key->text));
         return;
     }
-    snprintf(reading->where, sizeof reading->where,
-             "variable '%s': ", key->text);
+    where_set(reading, "variable", key->text, 0);
     declaration_read(reading, key, &var);
     var_add(reading, &var, settings);
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
 }
 
 void vars_read(struct reading *reading)

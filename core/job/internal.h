@@ -246,6 +246,13 @@ struct raw_stage {
     VEC(struct node *) param_keys; /* of job_stage.params */
 };
 
+/* What is being looked at; put into words when there is something to say. */
+struct where {
+    const char *kind; /* NULL: none */
+    const char *name; /* NULL: not known */
+    size_t number;    /* from 1 on; 0: none */
+};
+
 struct reading {
     struct job *job;
     struct diags *diags;
@@ -262,12 +269,17 @@ struct reading {
     struct mark stdin_mark, stdout_mark;
     bool frame_said;
     struct mark frame_mark;
-    bool holes;     /* a stage could not be read at all */
-    char where[96]; /* "stage 'x': " before each message; "" */
+    bool holes;         /* a stage could not be read at all */
+    struct where where; /* before each message */
     /* What messages call the key whose value is read now; NULL: as it is. */
     const char *alias;
 };
 
+/* Before each message from now on: "stage 'x': "; without a name "stage 2: ",
+ * without a number "defaults: "; @kind NULL: nothing. @name stays the caller's,
+ * until the next one. */
+void where_set(struct reading *reading, const char *kind, const char *name,
+               size_t number);
 /* A mistake; with what `where` says. */
 void mistake(struct reading *reading, struct mark mark, const char *format, ...)
     WEIR_PRINTF(3, 4);

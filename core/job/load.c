@@ -235,8 +235,7 @@ static int take_stage(struct reading *reading, size_t number,
     const struct job_stage *stage = &reading->job->stages.at[number];
     uint32_t kind = read_u32(reader);
 
-    snprintf(reading->where, sizeof reading->where,
-             "stage '%s': ", stage->name ? stage->name : "?");
+    where_set(reading, "stage", stage->name ? stage->name : "?", 0);
     if (kind == BOUND_TASK)
         return take_task(reading, number, reader);
     if (kind == BOUND_NO_PLUGIN || kind == BOUND_NO_TASK) {
@@ -260,7 +259,7 @@ static int take_reply(struct reading *reading, const struct buf *reply,
                        reading->code == 0 && !reader.bad;
          i++)
         code = take_stage(reading, i, &reader);
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
     if (code == 0 && reading->code < 0)
         code = reading->code;
     if (code == WEIR_ENOMEM)

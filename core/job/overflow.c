@@ -108,17 +108,20 @@ static void check_count(struct reading *reading, int number)
 void overflow_check(struct reading *reading)
 {
     const struct job *job = reading->job;
+    unsigned count = 0;
 
     for (size_t q = 0; q < job->queues.count && reading->code == 0; q++) {
         const struct job_queue *queue = &job->queues.at[q];
 
         if (queue->overflow == WEIR_OVERFLOW_BLOCK)
             continue;
-        snprintf(reading->where, sizeof reading->where,
-                 "queue '%s': ", queue->name);
+        where_set(reading, "queue", queue->name, 0);
         check_queue(reading, (int)q);
+        count++;
     }
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
+    if (count <= JOB_OVERFLOWS_MOST)
+        return;
     for (size_t i = 0; i < job->stages.count && reading->code == 0; i++)
         check_count(reading, (int)i);
 }

@@ -12,9 +12,28 @@
 #include "job/internal.h"
 #include "shm/shm.h"
 
+void where_set(struct reading *reading, const char *kind, const char *name,
+               size_t number)
+{
+    reading->where = (struct where){ kind, name, number };
+}
+
+static void where_words(const struct where *where, char *out, size_t room)
+{
+    if (where->kind == NULL)
+        out[0] = '\0';
+    else if (where->name != NULL)
+        snprintf(out, room, "%s '%s': ", where->kind, where->name);
+    else if (where->number > 0)
+        snprintf(out, room, "%s %zu: ", where->kind, where->number);
+    else
+        snprintf(out, room, "%s: ", where->kind);
+}
+
 void mistake(struct reading *reading, struct mark mark, const char *format, ...)
 {
     CLEANUP_FREE char *text = NULL;
+    char where[96];
     va_list args;
 
     if (reading->diags->list.count >= DIAGS_MOST) {
@@ -25,7 +44,8 @@ void mistake(struct reading *reading, struct mark mark, const char *format, ...)
     if (vasprintf(&text, format, args) < 0)
         text = NULL;
     va_end(args);
-    if (!text || diag_add(reading->diags, mark, "%s%s", reading->where, text))
+    where_words(&reading->where, where, sizeof where);
+    if (!text || diag_add(reading->diags, mark, "%s%s", where, text))
         starved(reading);
 }
 
@@ -195,9 +215,9 @@ static void queue_read(struct reading *reading, const struct node *key)
                                  .mark = key->mark,
                                  .consumer = JOB_NONE };
     queue->name = keep_copy(reading, key->text);
-    snprintf(reading->where, sizeof reading->where, "queue '%s': ", key->text);
+    where_set(reading, "queue", key->text, 0);
     queue_keys(reading, key, (int)job->queues.count - 1, queue);
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
 }
 
 static void queues_read(struct reading *reading)
@@ -236,7 +256,7 @@ static void defaults_read(struct reading *reading)
     if (!map)
         return;
     slots_read(reading, map, LEVEL_DEFAULTS, -1, -1, slots);
-    snprintf(reading->where, sizeof reading->where, "defaults: ");
+    where_set(reading, "defaults", NULL, 0);
     forget(slots, STAGE_WORKERS,
            value_count(reading, slots, STAGE_WORKERS, &count));
     forget(slots, STAGE_RETRIES,
@@ -249,7 +269,7 @@ static void defaults_read(struct reading *reading)
     if (slots->value[STAGE_FAILED])
         forget(slots, STAGE_FAILED,
                failed_read(reading, slots->value[STAGE_FAILED], &place));
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
 }
 
 static void defaults_apply(const struct slots *defaults, struct slots *slots)
@@ -442,11 +462,9 @@ static void where_stage(struct reading *reading, const struct node *map,
     while (key && (key->kind != NODE_TEXT || strcmp(key->text, "name") != 0))
         key = key->next;
     if (key && key->value->kind == NODE_TEXT && text_is_name(key->value->text))
-        snprintf(reading->where, sizeof reading->where,
-                 "stage '%s': ", key->value->text);
+        where_set(reading, "stage", key->value->text, 0);
     else
-        snprintf(reading->where, sizeof reading->where,
-                 "stage %d: ", number + 1);
+        where_set(reading, "stage", NULL, (size_t)number + 1);
 }
 
 static void stage_read(struct reading *reading, struct node *map)
@@ -476,7 +494,7 @@ static void stage_read(struct reading *reading, struct node *map)
     task_read(reading, number);
     params_read(reading, number);
     figures_read(reading, number);
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
 }
 
 static void stages_read(struct reading *reading)

@@ -456,10 +456,7 @@ static void set_where(struct reading *reading, const struct stray *stray)
         name = reading->job->stages.at[stray->stage].name;
     else if (stray->queue >= 0)
         name = reading->job->queues.at[stray->queue].name;
-    reading->where[0] = '\0';
-    if (name)
-        snprintf(reading->where, sizeof reading->where, "%s '%s': ", kind,
-                 name);
+    where_set(reading, name ? kind : NULL, name, 0);
 }
 
 void strays_tell(struct reading *reading)
@@ -471,5 +468,5 @@ void strays_tell(struct reading *reading)
         if (!stray_explain(reading, stray))
             tell_unknown(reading, stray);
     }
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
 }

@@ -442,12 +442,7 @@ static void settle_stage(struct reading *reading, int number, unsigned usual)
     snprintf(settling.task, sizeof settling.task, "%s.%s",
              settling.stage->plugin ? settling.stage->plugin : "?",
              settling.stage->task ? settling.stage->task : "?");
-    if (settling.stage->name)
-        snprintf(reading->where, sizeof reading->where,
-                 "stage '%s': ", settling.stage->name);
-    else
-        snprintf(reading->where, sizeof reading->where,
-                 "stage %d: ", number + 1);
+    where_set(reading, "stage", settling.stage->name, (size_t)number + 1);
     settle_workers(&settling, usual);
     if (settling.raw->described) {
         settle_params(&settling, number);
@@ -458,7 +453,7 @@ static void settle_stage(struct reading *reading, int number, unsigned usual)
         settle_recycle(&settling);
         settle_bytes(&settling);
     }
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
 }
 
 void job_settle(struct reading *reading)

@@ -470,12 +470,7 @@ void stages_wire(struct reading *reading)
         struct raw_stage *raw = &reading->raw.at[i];
         const struct node *failed = raw->slots.value[STAGE_FAILED];
 
-        if (stage->name)
-            snprintf(reading->where, sizeof reading->where,
-                     "stage '%s': ", stage->name);
-        else
-            snprintf(reading->where, sizeof reading->where,
-                     "stage %zu: ", i + 1);
+        where_set(reading, "stage", stage->name, i + 1);
         from_read(reading, (int)i);
         to_read(reading, (int)i);
         after_read(reading, (int)i);
@@ -485,5 +480,5 @@ void stages_wire(struct reading *reading)
             reading->job->uses_stdout |= stage->failed == JOB_STDOUT;
         }
     }
-    reading->where[0] = '\0';
+    where_set(reading, NULL, NULL, 0);
 }

@@ -59,12 +59,18 @@ static struct mark mark_of(const yaml_mark_t *from, const yaml_mark_t *to)
 /* Characters to bytes. Marks of texts come in ascending order. */
 static uint32_t byte_at(struct builder *builder, size_t index)
 {
-    while (builder->index < index && builder->at < builder->size) {
-        builder->at += char_size(builder->data + builder->at,
-                                 builder->size - builder->at);
-        builder->index++;
-    }
-    return (uint32_t)builder->at;
+    size_t at = builder->at, left = index - builder->index;
+
+    if (index <= builder->index)
+        return (uint32_t)at;
+    for (; left > 0 && at < builder->size; left--)
+        if ((unsigned char)builder->data[at] < 0x80)
+            at++;
+        else
+            at += char_size(builder->data + at, builder->size - at);
+    builder->at = at;
+    builder->index = index - left;
+    return (uint32_t)at;
 }
 
 static void no_memory(struct builder *builder)
