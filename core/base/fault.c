@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 
 #if WEIR_FAULTS
@@ -19,11 +20,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
-    ORDERS_MOST = 16,
     NAMES_MOST = 1024,
     SPEC_ROOM = 1024,
     MUTANT_ROOM = 64,
@@ -34,12 +36,14 @@ struct order {
     const char *point;
     uint64_t nth;
     int signal;
-    uint64_t passed;
+    struct fault_count *count;
 };
 
-static struct order orders[ORDERS_MOST];
+static struct order orders[FAULT_ORDERS];
 static unsigned order_count;
-static const char *names[NAMES_MOST]; /* traced already */
+static struct fault_count counts[FAULT_ORDERS]; /* of this process */
+static struct fault_count *shared;              /* or of all; NULL: none */
+static const char *names[NAMES_MOST];           /* traced already */
 static unsigned name_count;
 static char spec_copy[SPEC_ROOM]; /* orders point into it */
 static char trace_path[PATH_MAX];
@@ -92,7 +96,7 @@ static int signal_of(const char *action)
 }
 
 /* point:nth:action[:member]; an order for another member is left out. */
-static bool add_order(char *text, int member)
+static bool add_order(char *text, int member, unsigned place)
 {
     const char *point = cut(&text, ":");
     const char *nth = cut(&text, ":");
@@ -106,12 +110,13 @@ static bool add_order(char *text, int member)
         return false;
     if (whom != member)
         return true;
-    if (order_count == ORDERS_MOST)
+    if (place >= FAULT_ORDERS)
         return false;
     orders[order_count++] = (struct order){
         .point = point,
         .nth = (uint64_t)number,
         .signal = signal_of(action),
+        .count = shared ? &shared[place] : &counts[place],
     };
     return true;
 }
@@ -129,6 +134,27 @@ static void copy(char *out, size_t room, const char *text)
     out[size] = '\0';
 }
 
+/* The mapping is handed down by fork, and never taken away. */
+static void share_counts(void)
+{
+    const char *path = getenv("WEIR_FAULT_COUNTS");
+    void *at = MAP_FAILED;
+    int fd;
+
+    if (!path || shared)
+        return;
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd >= 0) {
+        at = mmap(NULL, sizeof counts, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                  0);
+        close(fd);
+    }
+    if (at == MAP_FAILED)
+        complain(path);
+    else
+        shared = at;
+}
+
 void fault_start(const char *spec, int member)
 {
     int saved = errno;
@@ -136,15 +162,17 @@ void fault_start(const char *spec, int member)
 
     order_count = name_count = 0;
     memset(names, 0, sizeof names);
+    memset(counts, 0, sizeof counts);
+    share_counts();
     copy(spec_copy, sizeof spec_copy, spec ? spec : getenv("WEIR_FAULT"));
     copy(trace_path, sizeof trace_path, getenv("WEIR_FAULT_TRACE"));
     copy(mutant, sizeof mutant, getenv("WEIR_MUTANT"));
-    while (*spec_copy && rest) {
+    for (unsigned place = 0; *spec_copy && rest; place++) {
         char *order = cut(&rest, ",");
         char shown[SPEC_ROOM];
 
         strcpy(shown, order);
-        if (!add_order(order, member))
+        if (!add_order(order, member, place))
             complain(shown);
     }
     awake = order_count > 0 || trace_path[0];
@@ -153,11 +181,15 @@ void fault_start(const char *spec, int member)
 
 static void obey(struct order *order)
 {
-    uint64_t passed = __atomic_add_fetch(&order->passed, 1, __ATOMIC_RELAXED);
+    struct fault_count *count = order->count;
+    uint64_t passed = __atomic_add_fetch(&count->passed, 1, __ATOMIC_RELAXED);
 
+    if (passed != order->nth)
+        return;
+    count->when_ns = clock_now();
+    prctl(PR_GET_NAME, count->who, 0, 0, 0);
     /* Not raise: it blocks signals, and takes libc's idea of the thread. */
-    if (passed == order->nth)
-        syscall(SYS_kill, (pid_t)syscall(SYS_getpid), order->signal);
+    syscall(SYS_kill, (pid_t)syscall(SYS_getpid), order->signal);
 }
 
 static bool is_traced(const char *name)

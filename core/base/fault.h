@@ -13,8 +13,22 @@
 #define BASE_FAULT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #if WEIR_FAULTS
+
+enum { FAULT_ORDERS = 16 };
+
+/* Each process counts for itself how often it has passed the point of an order.
+ * With WEIR_FAULT_COUNTS=file all of them count together, in that file, which
+ * has FAULT_ORDERS of these, all 0 at first, one for each order of WEIR_FAULT:
+ * then just one of them is killed, `who` is its name (prctl), and `when_ns` the
+ * time (CLOCK_MONOTONIC). */
+struct fault_count {
+    uint64_t passed;
+    int64_t when_ns;
+    char who[16];
+};
 
 void fault_point(const char *name);
 bool fault_mutated(const char *name);

@@ -24,6 +24,17 @@ LONG_TESTS += %D%/matrix
 %C%_matrix_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
 EXTRA_DIST += %D%/never.list
 
+check_PROGRAMS += %D%/runs
+TESTS += %D%/runs
+LONG_TESTS += %D%/runs
+%C%_runs_SOURCES = \
+	%D%/never.c %D%/never.h \
+	%D%/runs.c
+%C%_runs_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests \
+	-DTEST_SRCDIR='"$(abs_srcdir)"' -DTEST_BUILDDIR='"$(abs_builddir)"'
+%C%_runs_CFLAGS = $(UNIT_CFLAGS)
+%C%_runs_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/pool
 TESTS += %D%/pool
 LONG_TESTS += %D%/pool
