@@ -22,6 +22,24 @@ int queue_check(weir_queue *queue)
     return queue->context != NULL ? context_check(queue->context) : 0;
 }
 
+/* The place stays this call's, so that giving it back is one plain store. */
+static bool take_spare(struct call *call)
+{
+    for (int i = 0; i < SPARES; i++) {
+        _Atomic(struct member *) *place = &call->queue->spare[i];
+        struct member *member = atomic_load_explicit(place,
+                                                     memory_order_relaxed);
+
+        if (member == NULL || member == SPARE_TAKEN ||
+            !atomic_compare_exchange_strong(place, &member, SPARE_TAKEN))
+            continue;
+        call->member = member;
+        call->place = i;
+        return true;
+    }
+    return false;
+}
+
 int call_begin(struct call *call, weir_queue *queue, int64_t timeout_ns)
 {
     int code = queue_check(queue);
@@ -31,14 +49,11 @@ int call_begin(struct call *call, weir_queue *queue, int64_t timeout_ns)
     if (timeout_ns < 0)
         return WEIR_EINVAL;
     *call = (struct call){ .queue = queue,
+                           .place = -1,
                            .cancels = atomic_load(&queue->cancels) };
     if (timeout_ns > 0)
         call->deadline_ns = clock_deadline(timeout_ns);
-    for (unsigned i = 0; i < SPARES && call->member == NULL; i++)
-        if (atomic_load_explicit(&queue->spare[i], memory_order_relaxed) !=
-            NULL)
-            call->member = atomic_exchange(&queue->spare[i], NULL);
-    if (call->member != NULL)
+    if (take_spare(call))
         return 0;
     code = member_enter_any(queue->segment, 0, &call->member);
     return code == WEIR_EFULL ? -EAGAIN : code;
@@ -59,8 +74,21 @@ int call_end(struct call *call, int code)
 {
     if (code != 0)
         turn_abort(call->member);
-    queue_member_spare(call->queue, call->member);
+    if (call->place >= 0)
+        atomic_store_explicit(&call->queue->spare[call->place], call->member,
+                              memory_order_release);
+    else
+        queue_member_spare(call->queue, call->member);
     return code;
+}
+
+struct member *call_keep_member(struct call *call)
+{
+    if (call->place >= 0)
+        atomic_store_explicit(&call->queue->spare[call->place], NULL,
+                              memory_order_release);
+    call->place = -1;
+    return call->member;
 }
 
 /* --------------------------------------------------------------- waiting ----

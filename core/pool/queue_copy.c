@@ -62,6 +62,11 @@ static int put_direct(struct call *call, const weir_bytes *items, size_t count)
 
     if (items[0].size > ITEM_DIRECT || first + some > mask)
         return 0;
+    /* Not a few of many at a time: the longer way takes all of them in a few
+     * holds, and copies outside of those. */
+    if (items[0].size > ITEM_SMALL &&
+        some * items[0].size > PUT_MOST * ITEM_SMALL)
+        return 0;
     *ordinal += some;
     return turn_put(call->member, QUEUE, items, some,
                     root_of(call->member, first));

@@ -137,6 +137,8 @@ void weir_queue_free(weir_queue **queue)
     for (unsigned i = 0; i < SPARES; i++) {
         struct member *member = atomic_load(&q->spare[i]);
 
+        if (member == SPARE_TAKEN)
+            continue; /* by a thread that was not copied by a fork */
         if (own)
             member_leave(&member);
         else

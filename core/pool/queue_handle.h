@@ -43,8 +43,9 @@ struct weir_queue {
     pid_t process;         /* whose handle it is */
     uint64_t id;           /* the helper's */
     struct segment *segment;
-    _Atomic(struct member *) spare[SPARES];
-    atomic_bool cancel;  /* all waits end */
+    _Atomic(struct member *) spare[SPARES]; /* NULL: a place for one;
+                                             * SPARE_TAKEN: a call has it */
+    atomic_bool cancel;                     /* all waits end */
     atomic_uint cancels; /* raised for each weir_queue_cancel */
     _Atomic uint64_t waiting[MEMBERS_MOST / 64]; /* members of this handle */
     pthread_mutex_t lock;                        /* of what stands below */
@@ -58,9 +59,12 @@ struct weir_queue {
     } watches[WATCHES];
 };
 
+#define SPARE_TAKEN ((struct member *)1)
+
 struct call {
     weir_queue *queue;
     struct member *member;
+    int place; /* in spare[], of this call alone until it ends; -1: none */
     int64_t deadline_ns; /* absolute; 0: try once */
     unsigned cancels;    /* as they were when the call began */
 };
@@ -70,6 +74,9 @@ int queue_check(weir_queue *queue);
 int call_begin(struct call *call, weir_queue *queue, int64_t timeout_ns);
 /* Returns @code; when it is not 0, what the member holds is given back. */
 int call_end(struct call *call, int code);
+/* The call ends, but not what its member does: that one is the caller's, who
+ * gives it to queue_member_spare in the end. */
+struct member *call_keep_member(struct call *call);
 /* The member goes to the next call, or leaves. It must hold nothing. */
 void queue_member_spare(weir_queue *queue, struct member *member);
 

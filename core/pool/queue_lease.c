@@ -60,7 +60,7 @@ static struct holding *holding_of(struct call *call)
         }
     }
     if (holding != NULL)
-        holding->member = call->member;
+        holding->member = call_keep_member(call);
     pthread_mutex_unlock(&queue->lock);
     return holding;
 }

@@ -267,7 +267,13 @@ void queue_settle_size(struct queue *queue, uint32_t number);
 int queue_ready_again(struct queue *queue, uint32_t number, uint64_t pos);
 int queue_give_back(struct queue *queue, uint32_t number);
 /* @more READY ones, or less. */
-void queue_add_ready(struct queue_head *head, int more);
+static inline void queue_add_ready(struct queue_head *head, int more)
+{
+    uint32_t ready = atomic_load_explicit(&head->ready, memory_order_relaxed);
+
+    atomic_store_explicit(&head->ready, ready + (uint32_t)more,
+                          memory_order_relaxed);
+}
 /* FREE, from whatever state; counts by the state that was. */
 int queue_release_slot(struct queue *queue, uint32_t number);
 
@@ -330,7 +336,12 @@ void spinner_end(struct queue *queue, unsigned member);
 bool queue_is_reason(const struct queue *queue, enum side side, uint64_t bytes);
 /* One wake on its way per side, when there is reason for it. */
 void queue_choose_wakes(struct queue *queue, struct wakes *wakes);
-void wakes_send(struct queue *queue, const struct wakes *wakes);
+void wakes_send_chosen(struct queue *queue, const struct wakes *wakes);
+static inline void wakes_send(struct queue *queue, const struct wakes *wakes)
+{
+    if (wakes->count != 0 || wakes->all != 0)
+        wakes_send_chosen(queue, wakes);
+}
 /* Everybody on both sides, marks cleared (recovery, close). Takes the lock. */
 int queue_wake_all(struct queue *queue);
 
@@ -381,7 +392,19 @@ void member_unlist(struct member *member, const unsigned *queues,
 /* References held: REFS_IN or REFS_OUT. WEIR_ESTATE: the list is full. */
 int refs_add(struct member *member, unsigned side, uint64_t ref);
 void refs_remove(struct member *member, unsigned side, uint64_t ref);
-void refs_set_count(struct member *member, unsigned side, unsigned count);
+static inline void refs_set_count(struct member *member, unsigned side,
+                                  unsigned count)
+{
+    if (side == REFS_IN) {
+        member->in_count = count;
+        atomic_store_explicit(&member->head->in_count, count,
+                              memory_order_release);
+    } else {
+        member->out_count = count;
+        atomic_store_explicit(&member->head->out_count, count,
+                              memory_order_release);
+    }
+}
 
 /* --- either; all may be done twice --- */
 

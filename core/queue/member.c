@@ -135,19 +135,6 @@ int refs_add(struct member *member, unsigned side, uint64_t ref)
     return 0;
 }
 
-void refs_set_count(struct member *member, unsigned side, unsigned count)
-{
-    if (side == REFS_IN) {
-        member->in_count = count;
-        atomic_store_explicit(&member->head->in_count, count,
-                              memory_order_release);
-    } else {
-        member->out_count = count;
-        atomic_store_explicit(&member->head->out_count, count,
-                              memory_order_release);
-    }
-}
-
 /* Those behind it move down, the first first: at every instant each reference
  * but this one stands in the list, some twice. */
 void refs_remove(struct member *member, unsigned side, uint64_t ref)

@@ -258,14 +258,6 @@ bool queue_fits(const struct queue *queue, uint32_t slots, uint64_t bytes)
            bytes <= queue->bytes_most - head->bytes;
 }
 
-void queue_add_ready(struct queue_head *head, int more)
-{
-    uint32_t ready = atomic_load_explicit(&head->ready, memory_order_relaxed);
-
-    atomic_store_explicit(&head->ready, ready + (uint32_t)more,
-                          memory_order_relaxed);
-}
-
 /* The slot at one end of the READY ones: position, ring and word. */
 static void make_ready(struct queue *queue, uint32_t number, uint64_t pos)
 {

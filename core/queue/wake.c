@@ -277,7 +277,7 @@ static void wake_sleepers(struct queue *queue, enum side side, bool forced,
     }
 }
 
-void wakes_send(struct queue *queue, const struct wakes *wakes)
+void wakes_send_chosen(struct queue *queue, const struct wakes *wakes)
 {
     if (WEIR_MUTATED("no-wake"))
         return;
