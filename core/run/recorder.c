@@ -48,12 +48,20 @@ struct recorder {
     weir_error err;
 };
 
-void recorder_say(int socket, enum recorder_kind kind, const char *text)
+static int say(int socket, enum recorder_kind kind, const char *text)
 {
     struct recorder_message message = { .kind = kind };
 
     snprintf(message.text, sizeof message.text, "%s", text);
-    fd_send(socket, &message, sizeof message, NULL, 0);
+    return fd_send(socket, &message, sizeof message, NULL, 0);
+}
+
+/* The runner waits for it: when it cannot be told, it is to see an end. */
+static int answer(struct recorder *it, enum recorder_kind kind)
+{
+    int code = say(it->place->socket, kind, "");
+
+    return code < 0 ? error_sys(&it->err, code, "cannot answer the run") : 0;
 }
 
 /* ---------------------------------------------------------------- states ----
@@ -290,8 +298,7 @@ static int begin(struct recorder *it)
     if (code < 0)
         return code;
     it->begun = true;
-    recorder_say(it->place->socket, RECORDER_READY, "");
-    return 0;
+    return answer(it, RECORDER_READY);
 }
 
 /* 1: that was the end. */
@@ -308,8 +315,7 @@ static int obey(struct recorder *it, const struct recorder_message *message)
     code = checkpoint(it, message->text, true);
     if (code < 0)
         return code;
-    recorder_say(it->place->socket, RECORDER_DONE, "");
-    return 0;
+    return answer(it, RECORDER_DONE);
 }
 
 static int hear(struct recorder *it)
@@ -353,8 +359,7 @@ int recorder_main(struct recorder_place *place)
     if (!it.begun && place->journal->from == NULL)
         remove_store(place->journal->folder);
     if (code < 0)
-        recorder_say(place->socket, RECORDER_FAILED,
-                     it.err.text[0] != '\0' ? it.err.text
-                                            : weir_strerror(code));
+        say(place->socket, RECORDER_FAILED,
+            it.err.text[0] != '\0' ? it.err.text : weir_strerror(code));
     return code < 0 ? code : 0;
 }

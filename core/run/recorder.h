@@ -36,6 +36,5 @@ struct recorder_place {
 };
 
 int recorder_main(struct recorder_place *place);
-void recorder_say(int socket, enum recorder_kind kind, const char *text);
 
 #endif
