@@ -138,8 +138,10 @@ int db_connect(struct db *db, const char *path, int flags, db_error_fn *error,
         error_sys(err, code, "cannot open '%s'", path);
     } else {
         sqlite3_busy_timeout(db->handle, BUSY_MS);
+        /* Who is killed leaves no file in a folder for temporary ones. */
         code = db_run(db,
-                      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON",
+                      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+                      " PRAGMA temp_store=MEMORY",
                       err);
     }
     if (code < 0)
@@ -160,8 +162,6 @@ int db_open(struct db *db, const char *path, enum db_mode mode, int32_t id,
     if (code < 0)
         return error_sys(err, code, "cannot open '%s'", path);
     code = db_connect(db, path, flags, journal_error, err);
-    if (code == 0)
-        code = db_run(db, "PRAGMA temp_store=MEMORY", err);
     if (code == 0 && mode != DB_CREATE)
         code = check_maker(db, id, version, err);
     if (code == 0 && mode != DB_READ)
