@@ -159,6 +159,6 @@ round() {
     exits 0 "it ends ($killed killed at random)"
     same "the total is right" out want
 }
-until_killed 100
+until_killed 1000
 
 finish
