@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,9 @@ int host_append(struct host *host, int fd, const void *data, size_t size)
     int code;
 
     if (host->append.fd < 0) {
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        if (fstat(fd, &st) < 0)
+            return errno == EBADF ? WEIR_EINVAL : -errno;
+        if (!S_ISREG(st.st_mode))
             return WEIR_EINVAL;
         code = leave_other_file(host, fd);
         if (code < 0)

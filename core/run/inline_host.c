@@ -263,7 +263,9 @@ static int host_append(weir_call *call, int fd, const void *data, size_t size)
 
     if (!may_emit(task) || task->reserved)
         return WEIR_ESTATE;
-    if ((!data && size > 0) || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+    if (fstat(fd, &st) < 0)
+        return errno == EBADF ? WEIR_EINVAL : -errno;
+    if ((!data && size > 0) || !S_ISREG(st.st_mode) ||
         (task->append_fd >= 0 && task->append_fd != fd))
         return WEIR_EINVAL;
     task->append_fd = fd;

@@ -77,7 +77,7 @@ static int open_name(const struct file_root *root, const struct file_name *name)
     const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
     int folder = file_folder_open(root, name, true);
     struct stat st;
-    int fd;
+    int fd, code;
 
     if (folder < 0)
         return folder;
@@ -85,11 +85,12 @@ static int open_name(const struct file_root *root, const struct file_name *name)
     if (fd < 0)
         fd = -errno;
     close(folder);
-    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+    if (fd < 0)
+        return fd;
+    code = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -ENXIO;
+    if (code < 0)
         close(fd);
-        fd = -ENXIO;
-    }
-    return fd;
+    return code < 0 ? code : fd;
 }
 
 /* A free place; the file that was used longest ago gives way. */

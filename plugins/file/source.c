@@ -191,12 +191,14 @@ static int open_file(struct file_source *source)
     struct stat st;
     int fd = open(file_walk_path(source->walk),
                   O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int code;
 
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+    code = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -ENXIO;
+    if (code < 0) {
         close(fd);
-        return -ENXIO;
+        return code;
     }
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     if (!(source->place.flags & FILE_INSIDE))

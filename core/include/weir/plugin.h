@@ -399,7 +399,7 @@ weir_refuse(weir_call *call, const char *param, const char *format, ...)
  * are overwritten, and cut off at the end of the stage. Any number of workers
  * of the stage may append to one file; nothing else may write to it meanwhile.
  * Returns 0; WEIR_EINVAL (not a regular file, or a second file for one item);
- * WEIR_ENOMEM; WEIR_ESTATE.
+ * WEIR_ENOMEM; WEIR_ESTATE; or the negated errno of fstat.
  */
 static inline int weir_append(weir_call *call, int fd, const void *data,
                               size_t size)
