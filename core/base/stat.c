@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,12 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/stat.h"
+
+/* There may be no /proc, or one that hides the processes of others. */
+static int why_unseen(pid_t pid)
+{
+    return kill(pid, 0) < 0 && errno == ESRCH ? -ESRCH : -ENOSYS;
+}
 
 /* All of /proc/@pid/@name, of this process when @pid is 0. 0, or a code. */
 static int read_line(pid_t pid, const char *name, char *text, size_t room)
@@ -28,7 +35,7 @@ static int read_line(pid_t pid, const char *name, char *text, size_t room)
         snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT ? -ESRCH : -errno;
+        return errno == ENOENT ? why_unseen(pid) : -errno;
     size = fd_read_all(fd, text, room - 1);
     if (size <= 0)
         return size < 0 ? (int)size : -ESRCH;

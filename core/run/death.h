@@ -10,6 +10,9 @@
 
 #include "queue/queue.h"
 
+/* As the signal: there is no /proc that would tell how a grandchild ended. */
+enum { DEATH_UNSEEN = 0 };
+
 /* How a process that is dead and not reaped ended. */
 struct death {
     enum cause cause;

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,8 +73,11 @@ static bool lost_nursery(const struct supervisor *sup, pid_t pid)
 {
     struct stat_line line;
     pid_t nursery = sup->nursery != NULL ? nursery_pid(sup->nursery) : 0;
+    int code = nursery != 0 ? stat_read(nursery, &line) : -ESRCH;
 
-    if (nursery == 0 || stat_read(nursery, &line) != 0 || stat_is_dead(&line))
+    if (code < 0)
+        return code == -ESRCH;
+    if (stat_is_dead(&line))
         return true;
     return stat_read(pid, &line) == 0 && line.parent != nursery;
 }

@@ -48,7 +48,10 @@ char *death_words(char *out, size_t room, const struct death *death)
                                             : "with its nursery");
         break;
     case CAUSE_SIGNAL:
-        snprintf(out, room, "was killed by %s", text_signal(death->code));
+        if (death->code == DEATH_UNSEEN)
+            snprintf(out, room, "died, and without /proc nobody sees of what");
+        else
+            snprintf(out, room, "was killed by %s", text_signal(death->code));
         break;
     default:
         if (death->code >= PARTING_FIRST)
@@ -95,7 +98,8 @@ char *death_verdict(char *out, size_t room, const struct death *death)
 {
     if (death->cause == CAUSE_OUT)
         out_of_memory(out, room, death->code);
-    else if (death->cause == CAUSE_SIGNAL && !is_crash(death->code))
+    else if (death->cause == CAUSE_SIGNAL && death->code != DEATH_UNSEEN &&
+             !is_crash(death->code))
         snprintf(out, room, "was killed by %s, which weir did not send",
                  text_signal(death->code));
     else

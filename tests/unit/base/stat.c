@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +48,42 @@ START_TEST(lives)
     ck_assert_uint_eq(again.start_ticks, line.start_ticks);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
+}
+END_TEST
+
+/* In a child, whose folder /proc is empty. */
+static int look_without_proc(void)
+{
+    pid_t gone = fork();
+    struct stat_line line;
+
+    if (gone == 0)
+        _exit(0);
+    if (gone < 0 || waitpid(gone, NULL, 0) != gone)
+        return 1;
+    if (unshare(CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/proc", "tmpfs", 0, NULL) < 0)
+        return 77;
+    return stat_read(getppid(), &line) == -ENOSYS &&
+                   stat_read(0, &line) == -ENOSYS &&
+                   stat_read(gone, &line) == -ESRCH
+               ? 0
+               : 1;
+}
+
+/* Not seen is not gone: who holds a lock, say. */
+START_TEST(no_proc)
+{
+    pid_t pid = fork();
+    int status;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        _exit(look_without_proc());
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    ck_assert(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
 }
 END_TEST
 
@@ -94,6 +132,7 @@ Suite *stat_suite(void)
     TCase *tcase = tcase_create("stat");
 
     tcase_add_test(tcase, lives);
+    tcase_add_test(tcase, no_proc);
     tcase_add_test(tcase, dies);
     tcase_add_test(tcase, own_bytes);
     suite_add_tcase(suite, tcase);
