@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "job/internal.h"
-#include "shm/memory.h"
+#include "shm/shm.h"
 
 /* Each is twice as large as the one before it, so that a large tree has few,
  * of large pages where the system has some. */

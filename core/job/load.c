@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "job/internal.h"
+#include "shm/shm.h"
 
 #define LOAD_NS (10 * NS_PER_S) /* one try */
 enum {
@@ -76,6 +77,8 @@ static int load_once(struct loading *loading, weir_error *err)
     int64_t end = clock_deadline(loading->limit_ns);
     int code;
 
+    if (options->worker)
+        spin_prepare();
     buf_cut(&loading->reply, 0);
     loading->busy[0] = '\0';
     loading->exit = (struct exit_record){ 0 };

@@ -28,6 +28,7 @@
 #include "process/fork.h"
 #include "process/late.h"
 #include "process/parcel.h"
+#include "shm/shm.h"
 
 /* More than the helper gives its nursery, and that its workers. */
 #define CLOSE_NS (10 * NS_PER_S)
@@ -372,6 +373,7 @@ static int open_helper(weir_context *context,
     if (code == 0)
         code = lift(&context->life.read_fd);
     birth.life = context->life.read_fd;
+    spin_prepare();
     fflush(NULL); /* what waits in stdio shall not be written twice */
     if (code == 0)
         code = context->late ? late_start(&birth, err) : fork_helper(&birth);

@@ -37,8 +37,8 @@ static void relax(void)
 #endif
 }
 
-/* Asked for the first time when a spin would pay, which is not at the start of
- * a process. */
+/* Asked for before the forks (spin_prepare), else for the first time when a
+ * spin would pay, which is not at the start of a process. */
 static _Atomic unsigned known;
 
 static unsigned processors(void)
@@ -48,6 +48,11 @@ static unsigned processors(void)
     if (count == 0)
         known = count = processors_usable();
     return count;
+}
+
+void spin_prepare(void)
+{
+    processors();
 }
 
 bool spin_is_vain(void)

@@ -33,6 +33,9 @@ struct spin {
 
 typedef bool spin_test(const void *arg);
 
+/* Before a fork of many that may wait: what they may use is asked for once,
+ * which is some twenty calls of the system, and they know it from birth. */
+void spin_prepare(void);
 /* This process is known to have one processor only: nobody else runs. */
 bool spin_is_vain(void);
 /* Whether this wait is to begin awake; counts it. */

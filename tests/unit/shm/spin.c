@@ -2,6 +2,10 @@
 /* spin.c - core/shm/spin.c: whether it pays to wait awake. */
 #include "config.h"
 
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "actor.h"
 
 static bool always(const void *arg)
@@ -101,6 +105,33 @@ START_TEST(the_deadline)
 }
 END_TEST
 
+/* On one processor of those that it may use. */
+static int prepare_on_one(void)
+{
+    int here = sched_getcpu();
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET((size_t)here, &one);
+    if (here < 0 || sched_setaffinity(0, sizeof one, &one) != 0 ||
+        spin_is_vain())
+        return 1;
+    spin_prepare();
+    return spin_is_vain() ? 0 : 2;
+}
+
+START_TEST(known_before_it_pays)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(prepare_on_one());
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 Suite *spin_suite(void)
 {
     Suite *suite = suite_create("spin");
@@ -111,6 +142,7 @@ Suite *spin_suite(void)
     tcase_add_test(tcase, on_one_processor);
     tcase_add_test(tcase, misses);
     tcase_add_test(tcase, the_deadline);
+    tcase_add_test(tcase, known_before_it_pays);
     suite_add_tcase(suite, tcase);
     return suite;
 }
