@@ -270,12 +270,13 @@ static int index_of(const char *point)
     return at < points.count ? (int)at : -1;
 }
 
-/* Nobody else of a run is there yet, or is busy. */
+/* Nobody else of a run is there yet, or is busy: two cannot die. */
 static bool is_first(int point, unsigned role)
 {
     const char *name = points.at[point];
 
     return (role == NURSERY && strncmp(name, "fork.", 5) == 0) ||
+           strncmp(name, "resume.", 7) == 0 ||
            strcmp(name, "journal.file") == 0 ||
            strcmp(name, "journal.signed") == 0 ||
            strcmp(name, "journal.open") == 0 ||
@@ -308,7 +309,7 @@ static unsigned choose_nth(struct lane *lane, int point, unsigned role)
         return role == NURSERY ? 1 + chance(lane, 3) : 4 + chance(lane, 12);
     if (is_of(point, "nursery."))
         return 1 + chance(lane, is_of(point, "nursery.reap") ? 4 : 12);
-    if (is_of(point, "resume.") || is_first(point, role))
+    if (is_first(point, role))
         return 1;
     return 1 + chance(lane, 1 + chance(lane, 8));
 }
