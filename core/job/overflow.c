@@ -82,33 +82,61 @@ static void check_queue(struct reading *reading, int number)
                 "stage '%s' takes from it by key, and nobody else can: write "
                 "'overflow: drop-new'",
                 name_of(&job->stages.at[queue->consumer]));
-    for (size_t i = 0; i < job->stages.count; i++)
-        if (reading->raw.at[i].described &&
-            job_fills(&job->stages.at[i], number))
-            check_filler(reading, queue, &job->stages.at[i]);
 }
 
-/* Each is counted in the books of the stage. */
-static void check_count(struct reading *reading, int number)
-{
-    const struct job *job = reading->job;
-    const struct job_stage *stage = &job->stages.at[number];
-    unsigned count = 0;
+/* The queues with `overflow` that a stage fills, each once. */
+struct filled {
+    int queues[JOB_OVERFLOWS_MOST];
+    unsigned count; /* one more: too many */
+};
 
-    for (size_t q = 0; q < job->queues.count; q++)
-        count += job->queues.at[q].overflow != WEIR_OVERFLOW_BLOCK &&
-                 job_fills(stage, (int)q);
-    if (count > JOB_OVERFLOWS_MOST)
+static bool is_new(const struct filled *filled, int number)
+{
+    for (unsigned i = 0; i < filled->count; i++)
+        if (filled->queues[i] == number)
+            return false;
+    return true;
+}
+
+static void check_filled(struct reading *reading, const struct job_stage *stage,
+                         int number, struct filled *filled)
+{
+    const struct job_queue *queue;
+
+    if (number < 0 || filled->count > JOB_OVERFLOWS_MOST)
+        return;
+    queue = &reading->job->queues.at[number];
+    if (queue->overflow == WEIR_OVERFLOW_BLOCK || !is_new(filled, number))
+        return;
+    if (filled->count < JOB_OVERFLOWS_MOST)
+        filled->queues[filled->count] = number;
+    filled->count++;
+    where_set(reading, "queue", queue->name, 0);
+    check_filler(reading, queue, stage);
+    where_set(reading, NULL, NULL, 0);
+}
+
+/* By its outputs, not by all queues: a job has thousands of both. */
+static void check_stage(struct reading *reading, const struct job_stage *stage)
+{
+    struct filled filled = { .count = 0 };
+
+    for (size_t i = 0; i < stage->outputs.count; i++)
+        for (size_t k = 0; k < stage->outputs.at[i].to.count; k++)
+            check_filled(reading, stage, stage->outputs.at[i].to.at[k],
+                         &filled);
+    check_filled(reading, stage, stage->failed, &filled);
+    /* Each is counted in the books of the stage. */
+    if (filled.count > JOB_OVERFLOWS_MOST)
         mistake(reading, stage->mark,
-                "stage '%s' fills %u queues whose 'overflow' is not 'block'; "
-                "at most %d can be",
-                name_of(stage), count, JOB_OVERFLOWS_MOST);
+                "stage '%s' fills more than %d queues whose 'overflow' is not "
+                "'block'",
+                name_of(stage), JOB_OVERFLOWS_MOST);
 }
 
 void overflow_check(struct reading *reading)
 {
     const struct job *job = reading->job;
-    unsigned count = 0;
 
     for (size_t q = 0; q < job->queues.count && reading->code == 0; q++) {
         const struct job_queue *queue = &job->queues.at[q];
@@ -117,11 +145,9 @@ void overflow_check(struct reading *reading)
             continue;
         where_set(reading, "queue", queue->name, 0);
         check_queue(reading, (int)q);
-        count++;
     }
     where_set(reading, NULL, NULL, 0);
-    if (count <= JOB_OVERFLOWS_MOST)
-        return;
     for (size_t i = 0; i < job->stages.count && reading->code == 0; i++)
-        check_count(reading, (int)i);
+        if (reading->raw.at[i].described)
+            check_stage(reading, &job->stages.at[i]);
 }

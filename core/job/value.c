@@ -25,27 +25,31 @@ static void refuse_kind(struct reading *reading, const struct node *node,
             node_words(node));
 }
 
+static bool is_text(const struct node *node)
+{
+    return node->kind == NODE_TEXT && !node_is_null(node);
+}
+
 bool node_text(struct reading *reading, const struct node *node,
                const char *what, const char *kind)
 {
     if (!node || node->kind == NODE_BAD)
         return false;
+    if (is_text(node))
+        return true;
     if (node->kind != NODE_TEXT) {
         refuse_kind(reading, node, what, kind);
         return false;
     }
-    if (node_is_null(node)) {
-        if (node->size == 0)
-            mistake(reading, node->mark, "%s has no value; it must be %s", what,
-                    kind);
-        else
-            mistake(reading, node->mark,
-                    "%s has no value ('%s' means none in YAML); put it in "
-                    "quotes if the text is meant",
-                    what, node->text);
-        return false;
-    }
-    return true;
+    if (node->size == 0)
+        mistake(reading, node->mark, "%s has no value; it must be %s", what,
+                kind);
+    else
+        mistake(reading, node->mark,
+                "%s has no value ('%s' means none in YAML); put it in "
+                "quotes if the text is meant",
+                what, node->text);
+    return false;
 }
 
 /* What kind of value a key takes, for messages. */
@@ -82,25 +86,37 @@ static const char *name_of(const struct reading *reading, const struct key *key)
     return reading->alias ? reading->alias : key->name;
 }
 
+static bool may_be_quoted(const struct key *key)
+{
+    return key->type == KEY_TEXT || key->type == KEY_NAME ||
+           key->type == KEY_CHOICE;
+}
+
+static void refuse_text(struct reading *reading, const struct node *node,
+                        const struct key *key)
+{
+    char what[72], kind[96];
+    const char *words = kind_words(key, kind, sizeof kind);
+
+    snprintf(what, sizeof what, "'%s'", name_of(reading, key));
+    if (node_text(reading, node, what, words))
+        mistake(reading, node->mark, "%s must be %s: take away the quotes",
+                what, words);
+}
+
 /* The text under a key, when it is a usable one. */
 static const struct node *take(struct reading *reading,
                                const struct slots *slots, enum key_id id)
 {
     const struct key *key = key_by_id(id);
     const struct node *node = slots->value[id];
-    char what[72], kind[96];
-    const char *words = kind_words(key, kind, sizeof kind);
 
-    snprintf(what, sizeof what, "'%s'", name_of(reading, key));
-    if (!node_text(reading, node, what, words))
+    if (!node)
         return NULL;
-    if (!node->plain && !node->varied && key->type != KEY_TEXT &&
-        key->type != KEY_NAME && key->type != KEY_CHOICE) {
-        mistake(reading, node->mark, "%s must be %s: take away the quotes",
-                what, words);
-        return NULL;
-    }
-    return node;
+    if (is_text(node) && (node->plain || node->varied || may_be_quoted(key)))
+        return node;
+    refuse_text(reading, node, key);
+    return NULL;
 }
 
 static void refuse(struct reading *reading, const struct node *node,

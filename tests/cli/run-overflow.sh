@@ -180,4 +180,22 @@ refused 'queues: { q: { overflow: drop-new, name: way-in } }
 stages:
   - { name: b, task: flow.pass, from: q, to: stdout }' \
     'a way in' "queue 'q': other programs fill it by the name 'way-in'"
+
+# One stage for many such queues: eight, each however often.
+fills() { # N
+    seq 1 "$1" | awk 'BEGIN { print "weir: 1\njob: j\nqueues:" }
+        { print "  q" $1 ": { overflow: drop-new }"; all = all ", q" $1 }
+        END { print "stages:\n  - name: a\n    task: flow.pass\n" \
+                    "    from: stdin\n    to: { copy: [" substr(all, 3) "] }\n" \
+                    "    failed: q1"
+              for (i = 1; i <= NR; i++)
+                  print "  - { name: b" i ", task: flow.discard, from: q" i " }"
+        }' >many.yaml
+    run weir check many.yaml
+}
+fills 8
+exits 0 'eight'
+fills 9
+exits 2 'nine'
+like 'says why' err "stage 'a' fills more than 8 queues whose 'overflow' is not"
 finish
