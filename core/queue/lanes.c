@@ -269,12 +269,17 @@ int lanes_rebuild(struct queue *queue, uint32_t free, uint32_t ready)
         set_count(queue, &queue->lanes[i], 0);
     WEIR_POINT("queue.lane.rebuild");
     for (uint32_t i = 0; i < ready; i++) {
-        const struct slot *slot = &queue->slots[at[i]];
+        uint32_t number = at[i];
+        struct lane *lane = number < queue->capacity
+                                ? lane_of_slot(queue, number)
+                                : NULL;
+        uint64_t pos;
 
-        if (link_last(queue, lane_of_slot(queue, at[i]), at[i]) < 0)
+        if (lane == NULL || link_last(queue, lane, number) < 0)
             return WEIR_EBROKEN;
-        if (slot->pos >= head->tail)
-            head->tail = slot->pos + 1;
+        pos = queue->slots[number].pos;
+        if (pos >= head->tail)
+            head->tail = pos + 1;
     }
     for (unsigned i = 0; i < queue->segment->member_words; i++)
         queue->served[i] = 0;

@@ -75,11 +75,15 @@
  * the capacity: most are added at the end and taken from the beginning.
  */
 
+/* Numbers are read from shared memory, and a worker gone wild may write there
+ * at any time: those out of range stand behind all others. */
 static bool is_before(const struct queue *queue, unsigned which, uint32_t a,
                       uint32_t b)
 {
     const struct slot_order *x, *y;
 
+    if (a >= queue->capacity || b >= queue->capacity)
+        return a < b;
     if (which == LIST_READY)
         return queue->slots[a].pos < queue->slots[b].pos;
     x = &queue->order[a];
@@ -260,20 +264,28 @@ static void set_next(struct queue *queue)
 
 /* The READY ones by ticket; they end at the tail, which is one behind at most.
  * Their numbers are sorted in the list's second half. */
-static void rebuild_ready(struct queue *queue, uint32_t *at, uint32_t count)
+static int rebuild_ready(struct queue *queue, uint32_t *at, uint32_t count)
 {
     struct queue_head *head = queue->head;
+    uint32_t last;
 
     order_sort(queue, LIST_LEASED, at, count);
-    if (count > 0 && head->tail <= queue->order[at[count - 1]].ticket)
-        head->tail = queue->order[at[count - 1]].ticket + 1;
+    last = count > 0 ? at[count - 1] : 0;
+    if (last >= queue->capacity)
+        return WEIR_EBROKEN;
+    if (count > 0 && head->tail <= queue->order[last].ticket)
+        head->tail = queue->order[last].ticket + 1;
     head->head = head->tail - count;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t pos = head->head + i;
+        uint32_t number = at[i];
 
-        queue->slots[at[i]].pos = pos;
-        queue->ring[pos & queue->ring_mask] = at[i];
+        if (number >= queue->capacity)
+            return WEIR_EBROKEN;
+        queue->slots[number].pos = pos;
+        queue->ring[pos & queue->ring_mask] = number;
     }
+    return 0;
 }
 
 int order_rebuild(struct queue *queue)
@@ -282,6 +294,8 @@ int order_rebuild(struct queue *queue)
     uint32_t *leased = queue->lists[LIST_LEASED];
     uint32_t *held = queue->lists[LIST_HELD];
     uint32_t *ready = leased + queue->capacity, count = 0;
+    uint32_t leased_count = 0, held_count = 0; /* nobody else writes these */
+    int code = 0;
 
     memset(lists, 0, sizeof queue->head->lists);
     for (uint32_t i = 0; i < queue->capacity; i++)
@@ -292,19 +306,23 @@ int order_rebuild(struct queue *queue)
         case SLOT_LEASED:
         case SLOT_DONE:
         case SLOT_SPENT:
-            leased[lists[LIST_LEASED].count++] = i;
+            leased[leased_count++] = i;
             break;
         case SLOT_HELD:
-            held[lists[LIST_HELD].count++] = i;
+            held[held_count++] = i;
             break;
         default:
             break;
         }
+    lists[LIST_LEASED].count = leased_count;
+    lists[LIST_HELD].count = held_count;
     WEIR_POINT("queue.order.rebuild");
     if (queue->lanes == NULL)
-        rebuild_ready(queue, ready, count);
-    order_sort(queue, LIST_LEASED, leased, lists[LIST_LEASED].count);
-    order_sort(queue, LIST_HELD, held, lists[LIST_HELD].count);
+        code = rebuild_ready(queue, ready, count);
+    if (code < 0)
+        return code;
+    order_sort(queue, LIST_LEASED, leased, leased_count);
+    order_sort(queue, LIST_HELD, held, held_count);
     atomic_store(&queue->head->ready, count);
     set_next(queue);
     return 0;

@@ -174,8 +174,8 @@ static int queue_rebuild(void *arg)
     /* READY items end at the tail, so it is behind only when one is READY: by
      * one, or by those of a put of many. With none it is right, and counts all
      * that ever became so: it is kept. */
-    if (queue->order != NULL)
-        order_rebuild(queue);
+    if (queue->order != NULL && order_rebuild(queue) < 0)
+        return WEIR_EBROKEN;
     if (queue->lanes != NULL) {
         if (lanes_rebuild(queue, census.free, census.ready) < 0)
             return WEIR_EBROKEN;

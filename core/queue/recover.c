@@ -161,6 +161,8 @@ int member_recover(struct segment *segment, unsigned number, enum cause cause,
     if (result < 0)
         return result;
 done:
+    /* Who is to enter may die before he has: then it says nothing of him. */
+    atomic_store(&head->parting, 0);
     atomic_store(&head->process, 0);
     if (out != NULL)
         *out = found;

@@ -453,12 +453,14 @@ static unsigned take_chunks(struct member *member, const weir_bytes *items,
     return count;
 }
 
-/* None is larger than any chunk. */
-static unsigned count_possible(const weir_bytes *items, unsigned count)
+/* Those before the first that is larger than any chunk, or than the queue. */
+static unsigned count_possible(const struct queue *queue,
+                               const weir_bytes *items, unsigned count)
 {
     unsigned possible = 0;
 
-    while (possible < count && items[possible].size <= STORE_ITEM_MOST)
+    while (possible < count && items[possible].size <= STORE_ITEM_MOST &&
+           queue_charge(items[possible].size, 0) <= queue->bytes_most)
         possible++;
     return possible;
 }
@@ -473,9 +475,11 @@ int turn_stage_many(struct member *member, unsigned number,
 
     if (code == 0 && queue->kept != KEPT_NOT)
         code = WEIR_EINVAL;
-    count = count_possible(items, count);
-    if (code < 0 || count == 0)
-        return code < 0 ? code : WEIR_ETOOBIG;
+    if (code < 0)
+        return code;
+    count = count_possible(queue, items, count);
+    if (count == 0)
+        return WEIR_ETOOBIG;
     turn_open(member);
     some = take_slots(member, queue, items, count, root, staged);
     if (some < 0)

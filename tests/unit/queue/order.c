@@ -603,6 +603,28 @@ START_TEST(wild)
 }
 END_TEST
 
+/* Numbers that are none are sorted behind all others: nobody looks there. */
+START_TEST(wild_numbers)
+{
+    struct desk desk = open_desk(16, 1 << 16);
+    const struct queue *queue = &desk.segment->queues[0];
+    uint32_t at[] = { UINT32_MAX, 0, 1 << 30, 0, queue->capacity, 0 };
+    const uint32_t last[] = { queue->capacity, 1 << 30, UINT32_MAX };
+    struct item items[3];
+
+    put_numbers(&desk, 3);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_uint_eq(take_up(desk.members[1], &items[i]), i);
+    for (unsigned i = 0; i < 3; i++)
+        at[2 * i + 1] = reference_slot(items[2 - i].ref);
+    order_sort(queue, LIST_LEASED, at, 6);
+    for (unsigned i = 0; i < 6; i++)
+        ck_assert_uint_eq(at[i],
+                          i < 3 ? reference_slot(items[i].ref) : last[i - 3]);
+    desk_leave(&desk);
+}
+END_TEST
+
 Suite *order_suite(void)
 {
     Suite *suite = suite_create("order");
@@ -626,6 +648,7 @@ Suite *order_suite(void)
     tcase_add_test(test, restored_beyond_the_bound);
     tcase_add_test(test, restored_without_order);
     tcase_add_test(test, wild);
+    tcase_add_test(test, wild_numbers);
     suite_add_tcase(suite, test);
     return suite;
 }

@@ -111,6 +111,24 @@ START_TEST(twice_and_of_nobody)
 }
 END_TEST
 
+static void part(struct member *member)
+{
+    member_part(member, PARTING_PAST);
+}
+
+/* It says nothing of the next one, who may die before he has entered. */
+START_TEST(parting_ends)
+{
+    struct desk desk = desk_open(1, 8, 4096);
+
+    die(&desk, part);
+    ck_assert_uint_eq(member_parting(desk.segment, 3), PARTING_PAST);
+    recover(&desk);
+    ck_assert_uint_eq(member_parting(desk.segment, 3), 0);
+    desk_close(&desk);
+}
+END_TEST
+
 static void commit_then_lease(struct member *member)
 {
     for (unsigned i = 0; i < 3; i++)
@@ -243,6 +261,7 @@ Suite *recover_suite(void)
     tcase_add_checked_fixture(test, children_setup, children_teardown);
     tcase_add_test(test, given_back);
     tcase_add_test(test, twice_and_of_nobody);
+    tcase_add_test(test, parting_ends);
     tcase_add_test(test, settled_elsewhere);
     tcase_add_test(test, lock_and_caches);
     tcase_add_test(test, claim_ends);

@@ -121,6 +121,27 @@ START_TEST(stale_claim)
 }
 END_TEST
 
+/* Many at once: those before the first that never fits; with none before it
+ * that is said, for to wait would not help. */
+START_TEST(many_and_too_large)
+{
+    static const char large[8192];
+    struct desk desk = desk_open(1, 8, 4096);
+    const weir_bytes items[] = { { "a", 1 }, { large, sizeof large } };
+    struct staged staged[2];
+
+    ck_assert_int_eq(turn_stage_many(desk.members[0], 0, items + 1, 1, 1,
+                                     staged),
+                     WEIR_ETOOBIG);
+    ck_assert_int_eq(turn_stage_many(desk.members[0], 0, items, 2, 1, staged),
+                     1);
+    memcpy(staged[0].data, "a", 1);
+    ck_assert_int_eq(turn_commit(desk.members[0], NULL, NULL), 0);
+    desk_take(desk.members[1], 0, "a");
+    desk_close(&desk);
+}
+END_TEST
+
 /* One byte to the largest, each whole; memory is given back afterwards. */
 START_TEST(large_items)
 {
@@ -160,6 +181,7 @@ Suite *room_suite(void)
     tcase_add_test(test, claim_keeps_others_out);
     tcase_add_test(test, claim_of_what_is_not_there);
     tcase_add_test(test, claim_misused);
+    tcase_add_test(test, many_and_too_large);
     tcase_add_test(test, stale_claim);
     tcase_add_loop_test(test, large_items, 0, 4);
     suite_add_tcase(suite, test);
