@@ -16,7 +16,8 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
-enum { FILE_MOST = 1 << 20 };
+/* A machine with tens of thousands of mounts has some MiB of mountinfo. */
+enum { FILE_MOST = 64 << 20 };
 
 /* The text of a file; NULL when it cannot be read, or nothing is in it. */
 static char *slurp(struct buf *buf, const char *root, const char *name)

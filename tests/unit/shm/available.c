@@ -179,6 +179,28 @@ START_TEST(mounted_elsewhere)
 }
 END_TEST
 
+/* A machine with many mounts; the one that is looked for is the last. */
+START_TEST(many_mounts)
+{
+    char path[512];
+    FILE *file;
+
+    put("proc/self/cgroup", "0::/a\n");
+    put("sys/fs/cgroup/a/memory.max", "4194304\n");
+    put("sys/fs/cgroup/a/memory.current", "1048576\n");
+    snprintf(path, sizeof path, "%s/proc/self/mountinfo", root);
+    file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    for (int i = 0; i < 40000; i++)
+        fprintf(file, "%d 1 0:20 / /var/lib/pods/%d rw - tmpfs tmpfs rw\n", i,
+                i);
+    fprintf(file, "1 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n");
+    ck_assert_int_gt(ftell(file), 1 << 20);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_uint_eq(left(), 3 * MIB);
+}
+END_TEST
+
 START_TEST(odd_paths)
 {
     char line[8192], wide[6000];
@@ -328,6 +350,7 @@ Suite *available_suite(void)
     tcase_add_test(tcase, ancestors_count);
     tcase_add_test(tcase, version_1);
     tcase_add_test(tcase, mounted_elsewhere);
+    tcase_add_test(tcase, many_mounts);
     tcase_add_test(tcase, odd_paths);
     tcase_add_test(tcase, this_machine);
     tcase_add_test(tcase, kills_not_known);
