@@ -156,10 +156,10 @@ static void drop_batch(struct batch *batch)
     free(batch);
 }
 
-/* The answers from @from on, as handles. NULL: no memory, or nonsense. What
+/* The answers from @from on, as handles; WEIR_EBROKEN: they are nonsense. What
  * they are is read once: meanwhile a worker may write wild. */
-static struct batch *read_answers(weir_pool *pool, const struct item *item,
-                                  uint32_t from, uint32_t to)
+static int read_answers(weir_pool *pool, const struct item *item, uint32_t from,
+                        uint32_t to, struct batch **batch_out)
 {
     const struct pack_head *head = item->data;
     struct pack_entry entries[PACK_MOST];
@@ -174,12 +174,12 @@ static struct batch *read_answers(weir_pool *pool, const struct item *item,
         if (entries[i].answer_at > item->size ||
             entries[i].answer_size > PACK_LONG ||
             entries[i].answer_size > item->size - entries[i].answer_at)
-            return NULL;
+            return WEIR_EBROKEN;
         bytes += pack_room(entries[i].answer_size);
     }
     batch = new_batch(pool, count, bytes);
     if (batch == NULL)
-        return NULL;
+        return WEIR_ENOMEM;
     data = behind(batch, count);
     for (uint32_t i = 0; i < count; i++) {
         weir_result *result = &batch->at[i];
@@ -191,7 +191,8 @@ static struct batch *read_answers(weir_pool *pool, const struct item *item,
         result->size = result->code == 0 ? size : 0;
         data += pack_room(size);
     }
-    return batch;
+    *batch_out = batch;
+    return 0;
 }
 
 /* Under the lock: the next handles of its map. */
@@ -319,6 +320,7 @@ void pack_move(weir_pool *pool, const struct item *item)
     uint32_t given = 0, count = 0, done;
     struct batch *batch = NULL;
     struct pack *pack;
+    int code = 0;
 
     pthread_mutex_lock(&pool->lock);
     pack = pack_of(pool, item);
@@ -329,7 +331,7 @@ void pack_move(weir_pool *pool, const struct item *item)
     pthread_mutex_unlock(&pool->lock);
     done = answers_in(item, count);
     if (done > given)
-        batch = read_answers(pool, item, given, done);
+        code = read_answers(pool, item, given, done, &batch);
     pthread_mutex_lock(&pool->lock);
     pack = pack_of(pool, item); /* or terminated meanwhile */
     if (pack != NULL && batch != NULL) {
@@ -344,7 +346,7 @@ void pack_move(weir_pool *pool, const struct item *item)
         }
         pack->given = done;
     } else if (pack != NULL && done > given && pack->map != NULL) {
-        pack->map->code = WEIR_ENOMEM;
+        pack->map->code = code;
         pack->given = done;
     }
     if (pack != NULL && over) {

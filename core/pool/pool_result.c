@@ -234,24 +234,30 @@ static void move_part(weir_pool *pool, const struct item *item)
     struct reply_part part;
     weir_result *result;
     size_t size = item->size - sizeof part;
+    bool nonsense;
     char *data;
 
     if (item->size < sizeof part)
         return;
     memcpy(&part, item->data, sizeof part);
+    nonsense = part.total > STORE_ITEM_MOST;
     pthread_mutex_lock(&pool->lock);
     result = result_of(pool, item->root);
     data = result == NULL ? NULL : result->data;
     if (result != NULL && part.offset == 0) {
         free(data); /* of an attempt before */
-        data = part.total <= STORE_ITEM_MOST ? malloc(part.total + 1) : NULL;
+        data = nonsense ? NULL : malloc(part.total + 1);
+        if (data != NULL)
+            data[0] = '\0';
         result->data = data;
         result->got = 0;
         result->size = part.total;
     }
     if (data != NULL &&
-        (part.offset != result->got || size > result->size - result->got))
-        data = NULL; /* nonsense */
+        (part.offset != result->got || size > result->size - result->got)) {
+        data = NULL;
+        nonsense = true;
+    }
     if (data != NULL) {
         memcpy(data + part.offset, (const char *)item->data + sizeof part,
                size);
@@ -262,7 +268,7 @@ static void move_part(weir_pool *pool, const struct item *item)
         leave_place(pool, item->root);
         if (result->pack != NULL)
             result->pack->apart = true;
-        result->code = data != NULL ? 0 : WEIR_ENOMEM;
+        result->code = data != NULL ? 0 : nonsense ? WEIR_EBROKEN : WEIR_ENOMEM;
         result_ended(result);
     }
     pthread_mutex_unlock(&pool->lock);
