@@ -41,16 +41,33 @@ stages:
   - { name: sum, task: keyed.sum, from: sums, to: stdout, key: k, workers: 3 }
 YAML
 
+# Once it has gone from one worker to another it does not come back.
+one_at_a_time() {
+    awk '$1 != last[$2] && ($1, $2) in seen { bad++ }
+         { last[$2] = $1; seen[$1, $2] = 1 } END { exit bad > 0 }' result
+}
+
 round() {
     rm -f result
-    under_fire "$1" 12000 "$2" weir run --plugin-path plugins key.yaml
-    exits 0 "it ends ($killed killed, $nurseries of them nurseries)"
+    under_fire "$1" 12000 "$2" weir run --plugin-path plugins $job
+    replaced=$(sed -n 's/.* replaced \([0-9]*\).*/\1/p' err | tr '\n' ' ')
+    what="$killed killed, $nurseries of them nurseries"
+    exits 0 "$job ends ($what; replaced: ${replaced:-none})"
     sed 's/^[0-9]* //' result | sort -s -k1,1 >got
     same 'those of each key in their order, once' got want
+    ok 'one worker has a key' one_at_a_time
     sort out >got
     same 'each key has one total, which is right' got totals
 }
 
+job=key.yaml
+until_killed 100
+
+# An heir takes its keys over while others are killed, or is killed itself.
+sed 's/key: k,/&\n      recycle: 100,/' key.yaml >recycle.yaml
+is 'two stages replace their workers' "$(grep -c recycle: recycle.yaml)" 2
+job=recycle.yaml kills=10 done_kills=0
+long && kills=1000
 until_killed 100
 
 finish
