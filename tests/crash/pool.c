@@ -110,6 +110,15 @@ static uint32_t call_each(weir_pool *pool, const char *fault, uint32_t calls)
     return wrong;
 }
 
+/* All calls took as long as said here, and answered as few bytes: as measured
+ * it might be too long for packs, on a machine that does other things. */
+static void know_short(weir_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->rates[0] = (struct rate){ .took_ns = 1000, .answer = 200 };
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* In packs, as soon as it is known how long they take. */
 static uint32_t call_all(weir_pool *pool, const char *fault, uint32_t calls)
 {
@@ -157,11 +166,15 @@ static void serve(const char *fault, uint32_t calls, uint32_t window,
     ck_assert_msg(weir_pool_new(context, &options, &pool, &err) == 0, "%s",
                   err.text);
     unsetenv("WEIR_FAULT");
-    for (int i = 0; i < 2; i++)
-        ck_assert_uint_eq((first == ALL_FIRST) == (i == 0)
-                              ? call_all(pool, fault, calls)
+    for (int i = 0; i < 2; i++) {
+        bool all = (first == ALL_FIRST) == (i == 0);
+
+        if (all && i > 0)
+            know_short(pool);
+        ck_assert_uint_eq(all ? call_all(pool, fault, calls)
                               : call_each(pool, fault, calls),
                           0);
+    }
     ck_assert_int_eq(weir_pool_close(pool), 0);
     ck_assert_int_eq(weir_pool_join(pool, BOUND_NS), 0);
     expect_empty(pool);
@@ -180,7 +193,7 @@ static void learn_points(struct points *points)
         points_trace();
         serve(NULL, 500, 4, 20, EACH_FIRST);
         serve(NULL, 500, 1024, 0, ALL_FIRST);
-        /* how long they take is known before the map: so there are packs */
+        /* how long they take is known before the map: there are packs */
         serve(NULL, 500, 1024, 0, EACH_FIRST);
         points_read(points);
     } while (++rounds < 20 && points_lack(points, "tests/crash/pool.c", name));
