@@ -31,6 +31,9 @@ enum deed {
     CRASH,
     HANG,
     WAIT, /* until the gate is open */
+    DAMAGE_PLACE,
+    DAMAGE_SIZE,
+    DAMAGE_BOTH,
 };
 
 struct call {
@@ -59,6 +62,48 @@ static int give(weir_call *call, uint32_t number, size_t size)
         return code;
     memset(out, (int)(number % 251), size);
     return weir_submit(call, size);
+}
+
+/* The pack that has this as its argument of that index; all of them are as
+ * long. */
+static struct pack_head *pack_around(char *argument, uint32_t index)
+{
+    const uint32_t before = index * (uint32_t)pack_room(sizeof(struct call));
+
+    for (uint32_t count = index + 1; count <= PACK_MOST; count++) {
+        size_t first = sizeof(struct pack_head) +
+                       count * sizeof(struct pack_entry);
+        struct pack_head *head;
+
+        first = (first + PACK_ALIGN - 1) / PACK_ALIGN * PACK_ALIGN;
+        head = (struct pack_head *)(argument - before - first);
+        if (head->count == count &&
+            ((struct pack_entry *)(head + 1))[index].at == first + before)
+            return head;
+    }
+    return NULL;
+}
+
+/* Writes wild over the answer of the one before. */
+static void damage(char *argument, uint32_t index, uint32_t deed)
+{
+    struct pack_head *head = pack_around(argument, index);
+    struct pack_entry *entry;
+
+    if (head == NULL)
+        return;
+    entry = (struct pack_entry *)(head + 1) + index - 1;
+    if (deed == DAMAGE_SIZE)
+        entry->answer_size = PACK_LONG + 1;
+    if (deed == DAMAGE_PLACE)
+        entry->answer_at = UINT32_MAX;
+    if (deed == DAMAGE_BOTH) { /* each for itself might be */
+        entry->answer_at = head->answers_at +
+                           (uint32_t)(head->count *
+                                          pack_room(sizeof(struct call)) +
+                                      pack_room(PACK_LONG) - PACK_ALIGN);
+        entry->answer_size = PACK_LONG;
+    }
 }
 
 static int act(weir_call *call)
@@ -106,6 +151,13 @@ static int act(weir_call *call)
         atomic_store(&shared->waits, true);
         while (!atomic_load(&shared->gate))
             rest();
+        break;
+    case DAMAGE_PLACE:
+    case DAMAGE_SIZE:
+    case DAMAGE_BOTH:
+        if (path > 1) /* there is one before */
+            damage((char *)weir_input(call).data, (uint32_t)path - 1,
+                   what.deed);
         break;
     default:
         break;
@@ -406,6 +458,33 @@ START_TEST(small_window)
 }
 END_TEST
 
+/* Answers that were written over are told as damage, and the pool goes on. One
+ * that is at the head of its pack finds none: then once more. Loop: what is
+ * wrong with them. */
+START_TEST(damaged)
+{
+    int64_t deadline = clock_deadline(BOUND_NS);
+    weir_error err = { 0 };
+    int code = 0;
+
+    open_pool(&(weir_pool_options){ .retries = 0 });
+    for (uint32_t i = 0; i < CALLS; i++)
+        calls[i].deed = DAMAGE_PLACE + (uint32_t)_i;
+    while (code == 0 && clock_left(deadline) > 0) {
+        code = map(BOUND_NS, &err);
+        if (code == 0)
+            free_all();
+    }
+    ck_assert_int_eq(code, WEIR_EBROKEN);
+    ck_assert_int_eq(err.code, WEIR_EBROKEN);
+    for (uint32_t i = 0; i < CALLS; i++)
+        calls[i].deed = PASS;
+    ck_assert_int_eq(map(BOUND_NS, NULL), 0);
+    free_all();
+    bench_end(&pool);
+}
+END_TEST
+
 /* Nobody needs to know: what comes back tells how long they take. */
 START_TEST(learned)
 {
@@ -440,6 +519,7 @@ Suite *pool_pack_suite(void)
     tcase_add_loop_test(tcase, closed_meanwhile, 0, 2);
     tcase_add_test(tcase, terminated_meanwhile);
     tcase_add_loop_test(tcase, small_window, 0, 4);
+    tcase_add_loop_test(tcase, damaged, 0, 3);
     tcase_add_test(tcase, learned);
     suite_add_tcase(suite, tcase);
     return suite;
