@@ -409,6 +409,99 @@ START_TEST(many_threads)
 }
 END_TEST
 
+/* ----------------------------------------------------- many in one call ----
+ */
+
+enum { BLOCK = 32, BLOCK_SIZE = 1 << 10, BLOCKS = 100 };
+
+/* Each of all blocks is unlike the others, at its ends and between. */
+static void fill(char *block, unsigned number)
+{
+    for (unsigned i = 0; i < BLOCK * BLOCK_SIZE; i++)
+        block[i] = (char)(number * 31 + i * 7 + i / BLOCK_SIZE);
+}
+
+static int put_block(weir_queue *queue, const char *block)
+{
+    weir_bytes items[BLOCK];
+    size_t put = 0;
+    int code;
+
+    for (size_t i = 0; i < BLOCK; i++)
+        items[i] = (weir_bytes){ block + i * BLOCK_SIZE, BLOCK_SIZE };
+    code = weir_queue_put_many(queue, items, BLOCK, BOUND_NS, &put);
+    return code == 0 && put != BLOCK ? WEIR_EBROKEN : code;
+}
+
+static void *put_blocks(void *arg)
+{
+    struct waiter *waiter = arg;
+    char block[BLOCK * BLOCK_SIZE];
+
+    for (unsigned i = 0; i < BLOCKS && waiter->code == 0; i++) {
+        fill(block, i);
+        waiter->code = put_block(waiter->queue, block);
+    }
+    return NULL;
+}
+
+/* As many calls as it takes; each gets what is there. */
+static void expect_block(weir_queue *queue, unsigned number)
+{
+    char block[BLOCK * BLOCK_SIZE], got[BLOCK * BLOCK_SIZE];
+    size_t sizes[BLOCK], count = 0;
+
+    for (size_t have = 0; have < BLOCK; have += count) {
+        ck_assert_int_eq(weir_queue_get_many(queue, got + have * BLOCK_SIZE,
+                                             (BLOCK - have) * BLOCK_SIZE, sizes,
+                                             BLOCK, BOUND_NS, &count),
+                         0);
+        ck_assert_uint_ge(count, 1);
+        ck_assert_uint_le(count, BLOCK - have);
+        for (size_t i = 0; i < count; i++)
+            ck_assert_uint_eq(sizes[i], BLOCK_SIZE);
+    }
+    fill(block, number);
+    ck_assert_int_eq(memcmp(got, block, sizeof got), 0);
+}
+
+/* All of them just fit: nobody else is needed. */
+START_TEST(blocks_that_fit)
+{
+    weir_queue *queue = make(BLOCK, BLOCK * BLOCK_SIZE);
+    char block[BLOCK * BLOCK_SIZE];
+
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        fill(block, i);
+        ck_assert_int_eq(put_block(queue, block), 0);
+        ck_assert_int_eq(weir_queue_put(queue, "a", 1, 0), WEIR_EFULL);
+        expect_block(queue, i);
+        ck_assert_uint_eq(state_of(queue).bytes, 0);
+    }
+    weir_queue_free(&queue);
+}
+END_TEST
+
+/* They do not fit: one thread puts, the other gets, and each waits for the
+ * other. Loop: what there is room for, in items or in bytes. */
+START_TEST(blocks_that_do_not_fit)
+{
+    static const uint32_t rooms[] = { 1, 5, BLOCK - 1 };
+    weir_queue *queue = _i % 2 == 0 ? make(rooms[_i / 2], 0)
+                                    : make(256, rooms[_i / 2] * BLOCK_SIZE);
+    struct waiter putter = { .queue = queue };
+    pthread_t thread;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, put_blocks, &putter), 0);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        expect_block(queue, i);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(putter.code, 0);
+    ck_assert_uint_eq(state_of(queue).bytes, 0);
+    weir_queue_free(&queue);
+}
+END_TEST
+
 /* ------------------------------------------------------ other processes ----
  */
 
@@ -562,6 +655,8 @@ Suite *queue_suite(void)
     tcase_add_loop_test(tcase, cancel_ends_waits, 0, 2);
     tcase_add_test(tcase, members_run_out);
     tcase_add_loop_test(tcase, many_threads, 0, 2);
+    tcase_add_test(tcase, blocks_that_fit);
+    tcase_add_loop_test(tcase, blocks_that_do_not_fit, 0, 6);
     tcase_add_test(tcase, d3_fork);
     tcase_add_test(tcase, child_outlives_handle);
     tcase_add_test(tcase, forked_child_is_refused);
