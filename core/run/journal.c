@@ -181,7 +181,12 @@ int journal_start(struct supervisor *sup, weir_error *err)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return error_sys(err, -errno, "the run cannot be set up");
     sup->journal_fd = pair[0];
-    code = fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+    /* Its end, too: it never waits to say something, there is room for all
+     * that it is asked. */
+    code = fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ||
+                   fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0
+               ? -errno
+               : 0;
     if (code == 0)
         code = fork_recorder(sup, pair);
     close(pair[1]);

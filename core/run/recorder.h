@@ -29,7 +29,7 @@ struct recorder_message {
 struct recorder_place {
     const struct run_journal *journal;
     struct segment *segment;
-    int socket;
+    int socket;             /* does not block */
     int output;             /* a file: synced with the others; -1 */
     unsigned state_count;   /* members that may save */
     const int (*states)[2]; /* of each member: its two files; -1: none */
