@@ -157,6 +157,14 @@ static int tell(weir_call *call, struct file_source *source)
     return code;
 }
 
+/* The task is opened again, where it was. */
+static int try_again(weir_call *call, const struct file_source *source,
+                     int code)
+{
+    return weir_fail(call, WEIR_TRANSIENT, "cannot read '%s' now: %s",
+                     file_walk_path(source->walk), strerror(-code));
+}
+
 static void broken(struct file_source *source, int code)
 {
     snprintf(source->why, sizeof source->why, "cannot read '%s': %s",
@@ -167,6 +175,8 @@ static void broken(struct file_source *source, int code)
 
 int file_source_broken(weir_call *call, struct file_source *source, int code)
 {
+    if (file_may_pass(code))
+        return try_again(call, source, code);
     broken(source, code);
     return tell(call, source);
 }
@@ -334,11 +344,15 @@ static int resume(weir_call *call, struct file_source *source)
         return weir_fail(call, WEIR_FATAL,
                          "the file that was being read is gone, so the place "
                          "to go on is not known");
-    if (code < 0)
+    if (code == WEIR_ENOMEM)
         return weir_fail(call, WEIR_TRANSIENT, "no memory");
+    if (code < 0)
+        return try_again(call, source, code);
     if (!(source->place.flags & FILE_INSIDE))
         return 0;
     code = event == FILE_BAD ? file_walk_code(source->walk) : open_file(source);
+    if (file_may_pass(code))
+        return try_again(call, source, code);
     if (code < 0)
         broken(source, code);
     return 0;

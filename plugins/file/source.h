@@ -89,7 +89,8 @@ int file_source_begin(weir_call *call, struct file_source *source);
 int file_source_next(weir_call *call, struct file_source *source);
 
 /* The record at place.offset is too long: it is skipped. The file at hand
- * cannot be read: it is left. Both return FILE_ENOUGH or what run returns. */
+ * cannot be read: it is left, or tried again when that was want of memory or
+ * descriptors. Both return FILE_ENOUGH or what run returns. */
 int file_source_too_long(weir_call *call, struct file_source *source);
 int file_source_broken(weir_call *call, struct file_source *source, int code);
 

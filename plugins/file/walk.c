@@ -518,6 +518,21 @@ uint64_t file_walk_hash(const struct file_walk *walk)
     return walk->hash;
 }
 
+bool file_may_pass(int code)
+{
+    return code == -ENOMEM || code == -EMFILE || code == -ENFILE;
+}
+
+/* Where something cannot be read now, events are missing behind it. */
+static int seek_next(struct file_walk *walk, enum file_event *event_out)
+{
+    int code = file_walk_next(walk, event_out);
+
+    if (code == 0 && *event_out == FILE_BAD && file_may_pass(walk->code))
+        code = walk->code;
+    return code;
+}
+
 int file_walk_seek(struct file_walk *walk, uint64_t count, uint64_t hash,
                    enum file_event *event_out)
 {
@@ -525,12 +540,12 @@ int file_walk_seek(struct file_walk *walk, uint64_t count, uint64_t hash,
 
     *event_out = FILE_FOUND;
     while (code == 0 && walk->count < count && *event_out != FILE_END)
-        code = file_walk_next(walk, event_out);
+        code = seek_next(walk, event_out);
     if (code < 0 || (walk->count == count && walk->hash == hash))
         return code;
     restart(walk);
     do {
-        code = file_walk_next(walk, event_out);
+        code = seek_next(walk, event_out);
     } while (code == 0 && *event_out != FILE_END && walk->hash != hash);
     return code == 0 && *event_out == FILE_END ? WEIR_EEMPTY : code;
 }

@@ -29,6 +29,10 @@ enum file_event {
 
 struct file_walk;
 
+/* Whether a negated errno says that this process or the machine is short of
+ * something, perhaps not for long: the file may be as good as any. */
+bool file_may_pass(int code);
+
 /* The lists of @choice are used until file_walk_free. */
 int file_walk_new(const struct file_choice *choice, struct file_walk **out);
 void file_walk_free(struct file_walk **walk);
@@ -49,7 +53,8 @@ uint64_t file_walk_hash(const struct file_walk *walk);
 /*
  * Brings a new walk to a place: the event of that number and hash was the last
  * one. When files came or went before it, the hash alone decides. Returns 0,
- * WEIR_EEMPTY when no file of that hash is there any more, or WEIR_ENOMEM.
+ * WEIR_EEMPTY when no file of that hash is there any more, WEIR_ENOMEM, or what
+ * file_may_pass: something on the way, at file_walk_path, cannot be read now.
  */
 int file_walk_seek(struct file_walk *walk, uint64_t count, uint64_t hash,
                    enum file_event *event_out);

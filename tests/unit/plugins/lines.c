@@ -2,6 +2,7 @@
 /* lines.c - file.lines: records, their ends, and a successor at every place. */
 #include "config.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -253,6 +254,75 @@ START_TEST(files_that_cannot_be_read)
 }
 END_TEST
 
+/* How many descriptors there may be: no more than there are, or as before. */
+static void limit_files(bool limited)
+{
+    static struct rlimit before;
+    struct rlimit less;
+    int lowest;
+
+    if (!limited) {
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+        return;
+    }
+    lowest = dup(STDERR_FILENO);
+    ck_assert_int_ge(lowest, 0);
+    close(lowest);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    less = before;
+    less.rlim_cur = (rlim_t)lowest;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &less), 0);
+}
+
+static void open_again(struct fake *fake)
+{
+    fake_stop(fake);
+    ck_assert_int_eq(fake_start(fake), 0);
+}
+
+START_TEST(a_file_that_cannot_be_read_now)
+{
+    struct fake *fake;
+
+    put_text("a", "1\n");
+    put_text("z", "2\n");
+    fake = new_lines("paths=a", "paths=z", NULL);
+    limit_files(true);
+    ck_assert_int_eq(fake_run(fake, NULL, 0), WEIR_TRANSIENT);
+    limit_files(false);
+    ck_assert_str_eq(fake->why, "cannot read 'a' now: Too many open files");
+    open_again(fake);
+    ck_assert_uint_eq(fake_drain(fake, NULL), 0);
+    assert_given(fake, "|", "1|2|");
+    fake_stop(fake);
+    fake_free(&fake);
+}
+END_TEST
+
+START_TEST(a_place_that_cannot_be_read_now)
+{
+    struct fake *fake;
+
+    put_text("d/b", "1\n2\n");
+    put_text("d/c", "3\n");
+    fake = new_lines(_i == 0 ? "paths=d" : "paths=d/b",
+                     _i == 0 ? NULL : "paths=d/c", NULL);
+    fake->kill_cursor = 1;
+    ck_assert_int_eq(fake_run(fake, NULL, 0), FAKE_KILLED);
+    limit_files(true);
+    ck_assert_int_eq(fake_start(fake), WEIR_TRANSIENT);
+    limit_files(false);
+    ck_assert_str_eq(fake->why,
+                     _i == 0 ? "cannot read 'd' now: Too many open files"
+                             : "cannot read 'd/b' now: Too many open files");
+    open_again(fake);
+    ck_assert_uint_eq(fake_drain(fake, NULL), 0);
+    assert_given(fake, "|", "1|2|3|");
+    fake_stop(fake);
+    fake_free(&fake);
+}
+END_TEST
+
 START_TEST(a_file_that_grows_or_shrinks)
 {
     struct fake *fake;
@@ -347,6 +417,8 @@ Suite *lines_suite(void)
     tcase = tcase_create("files");
     tcase_add_checked_fixture(tcase, folder_setup, folder_teardown);
     tcase_add_test(tcase, files_that_cannot_be_read);
+    tcase_add_test(tcase, a_file_that_cannot_be_read_now);
+    tcase_add_loop_test(tcase, a_place_that_cannot_be_read_now, 0, 2);
     tcase_add_test(tcase, a_file_that_grows_or_shrinks);
     tcase_add_test(tcase, files_of_unknown_size);
     suite_add_tcase(suite, tcase);
