@@ -206,8 +206,9 @@ struct job_bound {
  * @bound_out:   inline only, else NULL
  *
  * Returns 0; WEIR_EJOB with at least one diag; or another code with err (the
- * file cannot be read, no memory, fork refused): then *out is NULL, and the
- * diags, whose texts stay, have no source. With mistakes neither *nursery_out
+ * file cannot be read, no memory, fork refused; WEIR_EBROKEN: somebody killed
+ * what loads): then *out is NULL, and the diags, whose texts stay, have no
+ * source. With mistakes neither *nursery_out
  * nor *bound_out is set. *bound_out is freed by job_bound_free.
  */
 int job_open(const struct job_options *options, struct job **out,

@@ -120,22 +120,29 @@ static void skip_plugin(struct loading *loading, const char *plugin)
             loading->binding.skip_plugin[i] = true;
 }
 
+/* What the nursery was at when it ended: the number of a stage that has a
+ * plugin, and 'l', loaded, or 'c', checked. False: none of that. */
+static bool was_busy(const struct loading *loading, char *what, size_t *number)
+{
+    const struct job *job = loading->binding.job;
+
+    return sscanf(loading->busy, "%c %zu", what, number) == 2 &&
+           *number < job->stages.count && (*what == 'l' || *what == 'c') &&
+           job->stages.at[*number].plugin;
+}
+
 /* Tells what took the nursery, and leaves it out from now on. False: it was
  * none of the plugins. */
 static bool tell_death(struct reading *reading, struct loading *loading)
 {
-    const struct job *job = reading->job;
     const struct job_stage *stage;
     char words[160];
     size_t number;
     char what;
 
-    if (sscanf(loading->busy, "%c %zu", &what, &number) != 2 ||
-        number >= job->stages.count || (what != 'l' && what != 'c'))
+    if (!was_busy(loading, &what, &number))
         return false;
-    stage = &job->stages.at[number];
-    if (!stage->plugin)
-        return false;
+    stage = &reading->job->stages.at[number];
     end_words(loading, words, sizeof words);
     if (what == 'l') {
         mistake(reading, stage->task_mark,
@@ -150,6 +157,28 @@ static bool tell_death(struct reading *reading, struct loading *loading)
         loading->binding.skip_check[number] = true;
     }
     return true;
+}
+
+/* By somebody else, or for want of memory: no crash of a plugin ends so. */
+static bool was_killed(const struct loading *loading)
+{
+    return !loading->timed_out && loading->exit.signaled &&
+           loading->exit.code == SIGKILL;
+}
+
+static int tell_killed(const struct loading *loading, weir_error *err)
+{
+    size_t number;
+    char what;
+
+    if (!was_busy(loading, &what, &number))
+        return error_set(err, WEIR_EBROKEN,
+                         "the process that loads was killed by SIGKILL, which "
+                         "weir did not send");
+    return error_set(err, WEIR_EBROKEN,
+                     "the process that loads was killed by SIGKILL, which "
+                     "weir did not send, while it was at plugin '%s'",
+                     loading->binding.job->stages.at[number].plugin);
 }
 
 /* -------------------------------------------------------------- reply ---- */
@@ -282,6 +311,8 @@ static int load_all(struct reading *reading, struct loading *loading,
 
         if (code != WEIR_EPLUGIN)
             return code;
+        if (was_killed(loading))
+            return tell_killed(loading, err);
         if (!tell_death(reading, loading))
             return code;
         if (reading->code < 0)

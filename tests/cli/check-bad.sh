@@ -84,4 +84,27 @@ run weir check boom.yaml
 exits 2 'a plugin that crashes when it is loaded'
 like 'it is said how' err 'SIGABRT'
 like 'and which' err "boom"
+
+# SIGKILL is the doing of somebody else: the job may be right. By the plugin
+# itself, so that it comes while that is loaded.
+compile slain <<'END'
+#include <signal.h>
+#include <stdlib.h>
+__attribute__((constructor)) static void slain(void)
+{
+    raise(atoi(getenv("SIGNAL")));
+}
+END
+sed 's/boom/slain/' boom.yaml >slain.yaml
+for what in 'check' 'run --quiet'; do
+    # shellcheck disable=SC2086
+    run env SIGNAL=9 weir $what slain.yaml
+    exits 3 "$what: what loads is killed"
+    like 'it is said at which plugin' err \
+        "^weir: .*killed by SIGKILL, which weir did not send, .* plugin 'slain'"
+    # shellcheck disable=SC2086
+    run env SIGNAL=6 weir $what slain.yaml
+    exits 2 "$what: it crashes"
+    like 'it is said how' err "while it was loaded, .*SIGABRT"
+done
 finish
