@@ -82,12 +82,17 @@ int call_end(struct call *call, int code)
     return code;
 }
 
-struct member *call_keep_member(struct call *call)
+static void give_up_place(struct call *call)
 {
     if (call->place >= 0)
         atomic_store_explicit(&call->queue->spare[call->place], NULL,
                               memory_order_release);
     call->place = -1;
+}
+
+struct member *call_keep_member(struct call *call)
+{
+    give_up_place(call);
     return call->member;
 }
 
@@ -168,6 +173,9 @@ int call_wait(struct call *call, call_wait_once *wait, void *arg)
     const uint64_t bit = UINT64_C(1) << number % 64;
     int code = WEIR_ECANCELED;
 
+    /* Or as many as there are places wait, and each call that need not enters
+     * the segment and leaves it. */
+    give_up_place(call);
     atomic_fetch_or(word, bit);
     if (!is_canceled(call))
         code = wait_in_parts(call, wait, arg);

@@ -64,7 +64,7 @@ struct weir_queue {
 struct call {
     weir_queue *queue;
     struct member *member;
-    int place; /* in spare[], of this call alone until it ends; -1: none */
+    int place; /* in spare[], this call's until it ends or waits; -1: none */
     int64_t deadline_ns; /* absolute; 0: try once */
     unsigned cancels;    /* as they were when the call began */
 };

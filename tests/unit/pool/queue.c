@@ -13,6 +13,7 @@
 #include <weir/queue.h>
 
 #include "lib/suites.h"
+#include "pool/queue_handle.h"
 #include "suites.h"
 #include "watch.h"
 
@@ -253,9 +254,10 @@ static void *wait_at(void *arg)
 
 enum { WAITERS = 4 };
 
-static void start_waiters(weir_queue *queue, bool puts,
-                          struct waiter waiters[WAITERS],
-                          pthread_t threads[WAITERS])
+/* @waiting of the same kind do so already. */
+static void start_more(weir_queue *queue, bool puts, unsigned waiting,
+                       struct waiter waiters[WAITERS],
+                       pthread_t threads[WAITERS])
 {
     for (int i = 0; i < WAITERS; i++) {
         waiters[i] = (struct waiter){ queue, puts, 1 };
@@ -263,7 +265,15 @@ static void start_waiters(weir_queue *queue, bool puts,
                                         &waiters[i]),
                          0);
     }
-    await_sleepers(queue, puts ? WAITERS : 0, puts ? 0 : WAITERS);
+    waiting += WAITERS;
+    await_sleepers(queue, puts ? waiting : 0, puts ? 0 : waiting);
+}
+
+static void start_waiters(weir_queue *queue, bool puts,
+                          struct waiter waiters[WAITERS],
+                          pthread_t threads[WAITERS])
+{
+    start_more(queue, puts, 0, waiters, threads);
 }
 
 static void end_waiters(struct waiter waiters[WAITERS],
@@ -346,6 +356,42 @@ START_TEST(members_run_out)
     pthread_join(thread, NULL);
     ck_assert_int_eq(waiter.code, WEIR_ECANCELED);
     ck_assert_int_eq(weir_queue_put(queue, "a", 1, WEIR_FOREVER), 0);
+    weir_queue_free(&queue);
+}
+END_TEST
+
+/* Entries of the handle that wait for a call. */
+static unsigned count_spares(weir_queue *queue)
+{
+    unsigned count = 0;
+
+    for (int i = 0; i < SPARES; i++) {
+        struct member *member = atomic_load(&queue->spare[i]);
+
+        ck_assert_msg(member != SPARE_TAKEN, "place %d is taken", i);
+        count += member != NULL;
+    }
+    return count;
+}
+
+/* As many wait as there are places: what need not wait has one nevertheless. */
+START_TEST(waiting_takes_no_place)
+{
+    enum { ROUNDS = SPARES / WAITERS };
+    struct waiter waiters[ROUNDS][WAITERS];
+    pthread_t threads[ROUNDS][WAITERS];
+    weir_queue *queue = make(1, 0);
+
+    for (int again = 0; again < 2; again++) {
+        for (int i = 0; i < ROUNDS; i++)
+            start_more(queue, false, (unsigned)i * WAITERS, waiters[i],
+                       threads[i]);
+        ck_assert_uint_eq(count_spares(queue), 0);
+        ck_assert_int_eq(weir_queue_cancel(queue, false), 0);
+        for (int i = 0; i < ROUNDS; i++)
+            end_waiters(waiters[i], threads[i], WEIR_ECANCELED);
+        ck_assert_uint_eq(count_spares(queue), SPARES);
+    }
     weir_queue_free(&queue);
 }
 END_TEST
@@ -654,6 +700,7 @@ Suite *queue_suite(void)
     tcase_add_loop_test(tcase, d3_close_wakes_all, 0, 2);
     tcase_add_loop_test(tcase, cancel_ends_waits, 0, 2);
     tcase_add_test(tcase, members_run_out);
+    tcase_add_test(tcase, waiting_takes_no_place);
     tcase_add_loop_test(tcase, many_threads, 0, 2);
     tcase_add_test(tcase, blocks_that_fit);
     tcase_add_loop_test(tcase, blocks_that_do_not_fit, 0, 6);
