@@ -503,7 +503,7 @@ void recycle_died(struct supervisor *sup, unsigned number)
     struct spare *spare = &sup->stages[number].spare;
 
     supervisor_hear_news(sup);
-    if (!is_there(spare) || !seat_is_dead(spare->pidfd))
+    if (!is_there(spare) || !seat_is_dead(sup, spare->pidfd))
         return; /* they have changed places meanwhile */
     bury(sup, number);
     supervisor_unwatch(sup, spare->pidfd);

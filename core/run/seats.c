@@ -34,6 +34,7 @@ enum {
     KILLED_MOST = 10,  /* the same, by somebody else's doing */
     REFUSED_MOST = 8,  /* forks refused in a row */
     NURSERY_MOST = 30, /* nurseries in a row that could not be prepared */
+    LOOKS_MOST = 100,  /* in vain, with a nap between: half a second */
 };
 #define YOUNG_NS (100 * NS_PER_MS)
 #define NURSERY_BACKOFF_NS (100 * NS_PER_MS)
@@ -445,7 +446,7 @@ void seats_died(struct supervisor *sup, unsigned member)
     if (seat->state != SEAT_LIVE || !supervisor_locks_free(sup))
         return; /* its pidfd tells again */
     supervisor_hear_news(sup);
-    if (seat->state != SEAT_LIVE || !seat_is_dead(seat->pidfd) ||
+    if (seat->state != SEAT_LIVE || !seat_is_dead(sup, seat->pidfd) ||
         recycle_had_left(sup, seat))
         return; /* who died has left the seat to another */
     wrote_end(sup, seat->wrote);
@@ -468,11 +469,22 @@ void seats_died(struct supervisor *sup, unsigned member)
 /* --------------------------------------------------------------- nursery ----
  */
 
-bool seat_is_dead(int pidfd)
+/* Its pidfd tells again while it is not taken to be dead: where poll fails for
+ * good, that would be for ever. */
+bool seat_is_dead(struct supervisor *sup, int pidfd)
 {
+    const struct timespec nap = { .tv_nsec = 5 * NS_PER_MS };
     struct pollfd poller = { .fd = pidfd, .events = POLLIN };
+    int got = poll(&poller, 1, 0);
 
-    return poll(&poller, 1, 0) == 1;
+    for (unsigned i = 0; got < 0 && i < LOOKS_MOST; i++) {
+        nanosleep(&nap, NULL);
+        got = poll(&poller, 1, 0);
+    }
+    if (got < 0)
+        supervisor_fail(sup, "cannot see whether a worker has ended: %s",
+                        strerror(errno));
+    return got == 1;
 }
 
 void seat_wait_dead(int pidfd)

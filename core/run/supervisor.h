@@ -235,7 +235,8 @@ bool supervisor_locks_free(struct supervisor *sup);
 int seats_init(struct supervisor *sup, weir_error *err);
 void seats_done(struct supervisor *sup);
 int seat_open_saved(struct seat *seat);
-bool seat_is_dead(int pidfd);
+/* Where that cannot be seen, the run fails. */
+bool seat_is_dead(struct supervisor *sup, int pidfd);
 /* A process that was killed; with a bound. */
 void seat_wait_dead(int pidfd);
 /* How far this member is: changes whenever it gets on. */
