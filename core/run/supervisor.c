@@ -126,7 +126,8 @@ static void hear_ready(struct supervisor *sup, struct seat *seat, int mib)
 {
     struct stage *stage = &sup->stages[seat->stage];
 
-    recycle_note_open(sup, seat->stage, seat->started_ns);
+    if (seat->state == SEAT_LIVE) /* else the nursery's word is still to come */
+        recycle_note_open(sup, seat->stage, seat->started_ns);
     seat->ready = true;
     seat->closed = seat->cut_off = 0;
     seat->large = mib > 0;
