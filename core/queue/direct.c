@@ -200,7 +200,8 @@ static int note_free(struct member *member, const struct queue *queue,
 {
     const uint32_t left = queue->head->free_count;
 
-    if (left > queue->capacity)
+    /* Once more: who writes wild may have, since it was looked at. */
+    if (left < count || left > queue->capacity)
         return segment_damaged(member->segment);
     for (unsigned i = 0; i < count; i++) {
         uint32_t number = queue->free[left - 1 - i];
