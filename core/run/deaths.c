@@ -20,7 +20,6 @@
 /* How old what was counted may be: while the run gets on, and at rest. */
 #define KILLS_NS (10 * NS_PER_S)
 #define KILLS_REST_NS (300 * NS_PER_S)
-#define REST_NS (3 * NS_PER_S) /* so long nothing was settled */
 /* In that time at most TOLD_MOST of a stage are told. */
 #define TOLD_NS (10 * NS_PER_S)
 enum { TOLD_MOST = 5 };
@@ -38,17 +37,15 @@ static uint64_t settled(const struct supervisor *sup, unsigned number)
     return sum;
 }
 
+/* Whether nothing was settled since this was asked last. */
 static bool is_at_rest(struct supervisor *sup)
 {
-    uint64_t sum = 0;
+    uint64_t sum = 0, before = sup->settled;
 
     for (unsigned i = 0; i < sup->job->stages.count; i++)
         sum += settled(sup, i);
-    if (sum != sup->settled) {
-        sup->settled = sum;
-        sup->settled_ns = sup->now;
-    }
-    return sup->now - sup->settled_ns >= REST_NS;
+    sup->settled = sum;
+    return sum == before;
 }
 
 /* Two looks back: what was counted just before a death that is not yet heard of
@@ -56,9 +53,11 @@ static bool is_at_rest(struct supervisor *sup)
  * takes no more memory, so there it can wait. */
 void deaths_watch(struct supervisor *sup)
 {
-    int64_t every = is_at_rest(sup) ? KILLS_REST_NS : KILLS_NS;
+    int64_t age = sup->now - sup->kills_ns;
 
-    if (sup->kills_ns != 0 && sup->now - sup->kills_ns < every)
+    if (sup->kills_ns != 0 && age < KILLS_NS)
+        return;
+    if (is_at_rest(sup) && sup->kills_ns != 0 && age < KILLS_REST_NS)
         return;
     sup->kills_older = sup->kills;
     memory_kills_look(&sup->kills);

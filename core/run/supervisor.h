@@ -180,9 +180,8 @@ struct supervisor {
     int64_t memory_ns; /* when workers' memory is measured again */
     struct memory_kills kills, kills_older;
     int64_t kills_ns; /* when they were looked at */
-    uint64_t settled; /* by all stages; when that changed: */
-    int64_t settled_ns;
-    pid_t holder; /* a lock's, at the last sweep */
+    uint64_t settled; /* by all stages, when that was asked last */
+    pid_t holder;     /* a lock's, at the last sweep */
     unsigned holder_seen;
 
     unsigned stops; /* how often it was told to stop */
