@@ -11,7 +11,7 @@
 #include "run/death.h"
 #include "shm/memory.h"
 
-static bool is_child(pid_t pid, struct death *out)
+bool death_of_child(pid_t pid, struct death *out)
 {
     siginfo_t info = { .si_pid = 0 };
 
@@ -30,7 +30,7 @@ struct death death_of(pid_t pid)
     struct death death;
     int code;
 
-    if (is_child(pid, &death))
+    if (death_of_child(pid, &death))
         return death;
     code = stat_read(pid, &line);
     /* Gone already: the kernel killed it together with its nursery. */

@@ -23,6 +23,8 @@ struct memory_kills;
 
 /* --- death.c --- */
 struct death death_of(pid_t pid);
+/* False: it lives, or is no child of this process. */
+bool death_of_child(pid_t pid, struct death *out);
 /* A SIGKILL that is none of ours: the kernel's, when its counters say so. */
 void death_ask_kernel(struct death *death, struct memory_kills *seen);
 

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "run/keeper.h"
@@ -133,21 +132,13 @@ void keeper_died(struct supervisor *sup, struct end *end)
         succeed(sup, end, &death);
 }
 
-static bool has_ended(const struct end *end)
-{
-    siginfo_t info = { .si_pid = 0 };
-
-    return waitid(P_PID, (id_t)end->pid, &info, WEXITED | WNOHANG | WNOWAIT) ==
-               0 &&
-           info.si_pid == end->pid;
-}
-
 static void wait_for_end(const struct end *end, int64_t deadline)
 {
     struct pollfd poller = { .fd = end->pidfd, .events = POLLIN };
+    struct death death;
 
-    while (fd_poll(&poller, 1, deadline) <= 0 && !has_ended(end) &&
-           clock_left(deadline) > 0)
+    while (fd_poll(&poller, 1, deadline) <= 0 &&
+           !death_of_child(end->pid, &death) && clock_left(deadline) > 0)
         continue;
 }
 
