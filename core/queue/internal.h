@@ -52,7 +52,7 @@ struct segment {
     unsigned order_count;
     struct store store;
     struct lives *lives; /* without an owner: what this process has of it */
-    int sinks_log;       /* of a run with a journal: sink.c; 0: none */
+    int sinks_log;       /* of a run with a journal: sinks_log.c; 0: none */
     struct fd_identity sinks_log_is;
     const char *shield; /* mapped once more, to be read only; NULL: not */
 };

@@ -328,10 +328,10 @@ struct segment_head {
     uint64_t orders_at; /* struct order_link[order_count]; constant */
     uint64_t pid_space; /* of all its members, when it has no owner: a file of
                          * strangers (strangers.h); else 0 */
-    struct lock sinks_lock;        /* held to give a file its entry */
-    _Atomic uint32_t broken;       /* a damage was found: nothing goes on */
-    _Atomic uint32_t stopping;     /* sources end */
-    uint32_t journaled;            /* constant: a journal is kept; see sink.c */
+    struct lock sinks_lock;    /* held to give a file its entry */
+    _Atomic uint32_t broken;   /* a damage was found: nothing goes on */
+    _Atomic uint32_t stopping; /* sources end */
+    uint32_t journaled;        /* constant: a journal is kept; sinks_log.c */
     _Atomic uint32_t folders_lost; /* more folders than entries */
     alignas(CACHE_LINE) struct store_head store;
 };

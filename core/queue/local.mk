@@ -15,7 +15,10 @@ libweir_internal_la_SOURCES += \
 	%D%/recover.c \
 	%D%/restore.c \
 	%D%/segment.c \
-	%D%/sink.c \
+	%D%/sink.c %D%/sinks.h \
+	%D%/sink_alone.c \
+	%D%/sinks.c \
+	%D%/sinks_log.c \
 	%D%/slots.c \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/stage.c \

@@ -89,7 +89,7 @@ struct segment_plan {
     unsigned order_count;
     unsigned member_count;
     unsigned sink_count;
-    bool journaled; /* of a run with a journal: files are noted (sink.c) */
+    bool journaled; /* of a run with a journal: files are noted (sinks_log.c) */
 };
 
 int segment_create(const struct segment_plan *plan, struct segment **out,
