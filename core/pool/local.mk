@@ -15,6 +15,7 @@ libweir_internal_la_SOURCES += \
 	%D%/pool_notice.c \
 	%D%/pool_pack.c %D%/pool_pack.h \
 	%D%/pool_packed.c \
+	%D%/pool_reply.c \
 	%D%/pool_result.c \
 	%D%/pool_seats.c \
 	%D%/pool_serve.c %D%/pool_serve.h \

@@ -16,6 +16,7 @@
  *   pool_inline.c   calls that run there, without workers
  *   pool_cancel.c   calls that are taken back or stopped
  *   pool_worker.c   in a worker
+ *   pool_reply.c    there: the answers to calls
  *   pool_call.c     what a function calls there
  *   pool_serve.c    in the helper
  *   pool_seats.c    there: how many workers, and who follows whom

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pool_worker.c - runs in a worker of a pool: leases calls, runs them, gives
- * results; pool_wire.h tells the whole path.
+ * pool_worker.c - runs in a worker of a pool: leases calls and runs them;
+ * pool_wire.h tells the whole path, and pool_reply.c gives the results.
  *
  * Calls are leased in batches where they are short, so that locks are taken
  * for many at once: as many as fit TURN_NS by their mean time. When they turn
@@ -23,11 +23,6 @@
 
 /* How often a worker looks at its own size, where that matters. */
 #define LOOK_NS NS_PER_MS
-
-enum {
-    TEXT_LEAST = ITEM_SMALL, /* so much needs no memory of the store */
-    PART_MOST = 1 << 20,
-};
 
 static weir_function *function_at(uint64_t address)
 {
@@ -93,180 +88,6 @@ static int64_t allowed(const struct call_terms *terms)
     return left;
 }
 
-static bool is_late(const struct call_terms *terms)
-{
-    return terms->deadline_ns != FOREVER && clock_left(terms->deadline_ns) == 0;
-}
-
-/* Until the commit a death gives the call back as if it had not run, and that
- * is told apart here: without retries it has. */
-static void ran(const struct worker *worker, struct item *item)
-{
-    WEIR_POINT("pool.call.replied");
-    if (worker_terms(worker, item).retries == 0)
-        item->attempt++;
-}
-
-/* Its result is staged. */
-int worker_done(struct worker *worker, struct item *item)
-{
-    ran(worker, item);
-    worker->dirty = true;
-    return turn_done(worker->member, item);
-}
-
-/* At most ITEM_SMALL bytes: at once, when there is room and nothing else waits
- * for the commit. */
-static int reply_small(struct worker *worker, struct item *item, uint64_t path,
-                       const void *data, size_t size)
-{
-    struct small answer = { .root = item->root, .path = path, .size = size };
-    struct staged staged;
-    int code = 0;
-
-    if (size > 0)
-        memcpy(answer.data, data, size);
-    if (!worker->dirty) {
-        struct item as_run = *item;
-
-        ran(worker, &as_run);
-        code = turn_answer(worker->member, &as_run, POOL_RESULTS, &answer);
-    }
-    if (code != 0)
-        return code < 0 ? code : 0;
-    code = worker_stage(worker, item->root, path, size, &staged);
-    if (code != 0)
-        return code;
-    memcpy(staged.data, answer.data, size);
-    return worker_done(worker, item);
-}
-
-int worker_reply_failure(struct worker *worker, struct item *item, int code,
-                         const char *text)
-{
-    uint64_t path = reply_path(REPLY_FAILED, code);
-    size_t size = strlen(text);
-    struct staged staged;
-    int result;
-
-    if (size <= ITEM_SMALL)
-        return reply_small(worker, item, path, text, size);
-    result = worker_stage(worker, item->root, path, size, &staged);
-    if (result == WEIR_ENOMEM)
-        return reply_small(worker, item, path, text, TEXT_LEAST);
-    if (result != 0)
-        return result;
-    memcpy(staged.data, text, size);
-    return worker_done(worker, item);
-}
-
-static void lost_words(const struct worker *worker, const struct item *item,
-                       const char *after, char *text)
-{
-    const struct call_terms terms = worker_terms(worker, item);
-    char limit[32];
-
-    if (item->cause == CAUSE_EXIT)
-        snprintf(text, TEXT_MOST, "the task called exit(%d)%s",
-                 item->cause_code, after);
-    else if (item->cause == CAUSE_LIMIT && is_late(&terms))
-        snprintf(text, TEXT_MOST,
-                 "the call's deadline passed; its worker was killed%s", after);
-    else if (item->cause == CAUSE_LIMIT)
-        snprintf(text, TEXT_MOST,
-                 "the call took longer than %s; its worker was killed%s",
-                 text_from_duration(limit, terms.limit_ns), after);
-    else if (item->cause_code == 0) /* between two steps; or nobody knows */
-        snprintf(text, TEXT_MOST,
-                 "the worker ended before the result was given on%s", after);
-    else
-        snprintf(text, TEXT_MOST, "the worker was killed by %s%s",
-                 text_signal(item->cause_code), after);
-}
-
-int worker_lost(struct worker *worker, const struct item *item)
-{
-    unsigned attempt = item->attempt - worker->base;
-    char after[48] = "";
-
-    if (attempt > 1)
-        snprintf(after, sizeof after, " (in attempt %u)", attempt);
-    lost_words(worker, item, after, worker->text);
-    return item->cause == CAUSE_LIMIT ? WEIR_ELIMIT : WEIR_ELOST;
-}
-
-/* Its last attempt ended a worker: that is its result. */
-static int reply_lost(struct worker *worker, struct item *item)
-{
-    int code = worker_lost(worker, item);
-
-    return worker_reply_failure(worker, item, code, worker->text);
-}
-
-/* It is not to be run, or not again. */
-static int reply_marked(struct worker *worker, struct item *item)
-{
-    return worker_reply_failure(worker, item, WEIR_ECANCELED,
-                                item->attempt > 0
-                                    ? "the call was stopped"
-                                    : "the call was cancelled before it began");
-}
-
-static int reply_late(struct worker *worker, struct item *item)
-{
-    return worker_reply_failure(
-        worker, item, WEIR_ELIMIT,
-        item->attempt > 0 ? "the call's deadline passed before another "
-                            "attempt"
-                          : "the call's deadline passed before it began");
-}
-
-/* The last part makes the call done. */
-static int reply_parts(struct worker *worker, struct item *item)
-{
-    const struct reply *reply = &worker->reply;
-    size_t most = worker->plan.result_bytes / 8, offset = 0;
-    int code = 0;
-
-    if (most > PART_MOST)
-        most = PART_MOST;
-    do {
-        struct reply_part head = { .total = reply->size, .offset = offset };
-        size_t size = reply->size - offset;
-        struct staged staged;
-
-        if (size > most)
-            size = most;
-        code = worker_stage(worker, item->root, reply_path(REPLY_PART, 0),
-                            sizeof head + size, &staged);
-        if (code != 0)
-            return code;
-        memcpy(staged.data, &head, sizeof head);
-        memcpy((char *)staged.data + sizeof head, (char *)reply->own + offset,
-               size);
-        WEIR_POINT("pool.part.staged");
-        offset += size;
-        worker->dirty = true;
-        code = offset < reply->size ? worker_commit(worker)
-                                    : worker_done(worker, item);
-    } while (code == 0 && offset < reply->size);
-    return code;
-}
-
-int worker_reply_result(struct worker *worker, struct item *item)
-{
-    struct reply *reply = &worker->reply;
-
-    if (reply->state != REPLY_GIVEN)
-        worker_drop(worker);
-    else if (reply->own != NULL)
-        return reply_parts(worker, item);
-    else if (!reply->is_small)
-        return worker_done(worker, item);
-    return reply_small(worker, item, worker_path(worker, item, REPLY_DONE),
-                       reply->small, reply->size);
-}
-
 /* Attempts, until one is the last. What worker_verdict says of that;
  * WEIR_TRANSIENT becomes a failure. */
 int worker_attempts(struct worker *worker, struct item *item,
@@ -278,8 +99,8 @@ int worker_attempts(struct worker *worker, struct item *item,
         worker->text[0] = '\0';
         code = worker_verdict(worker, function(&worker->call));
         if (code != WEIR_TRANSIENT ||
-            item->attempt - worker->base >= terms->retries || is_late(terms) ||
-            turn_marked(worker->member, item))
+            item->attempt - worker->base >= terms->retries ||
+            call_is_late(terms) || turn_marked(worker->member, item))
             break;
         worker_drop(worker);
         member_set_limit(worker->member, allowed(terms));
@@ -342,7 +163,7 @@ static int run(struct worker *worker, struct item *item,
     code = turn_take_up(worker->member, item);
     WEIR_POINT("pool.call.taken");
     if (code == 0 && turn_marked(worker->member, item))
-        return reply_marked(worker, item);
+        return worker_reply_marked(worker, item);
     atomic_store(&worker->hand, item->root);
     if (code == 0)
         code = worker_find(worker, item, &function);
@@ -377,13 +198,13 @@ static int serve_call(struct worker *worker, struct item *item)
     if (call_is_pack(item->path))
         return worker_serve_pack(worker, item);
     if (item->attempt > 0 && turn_marked(worker->member, item))
-        code = reply_marked(worker, item);
+        code = worker_reply_marked(worker, item);
     else if (item->attempt > terms.retries ||
-             (item->attempt > 0 && is_late(&terms) &&
+             (item->attempt > 0 && call_is_late(&terms) &&
               item->cause == CAUSE_LIMIT))
-        code = reply_lost(worker, item);
-    else if (is_late(&terms))
-        code = reply_late(worker, item);
+        code = worker_reply_lost(worker, item);
+    else if (call_is_late(&terms))
+        code = worker_reply_late(worker, item);
     else
         code = run(worker, item, &terms);
     if (code == 0 && terms.retries == 0)

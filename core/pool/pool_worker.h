@@ -92,18 +92,31 @@ int worker_find(struct worker *worker, const struct item *item,
  * WEIR_TRANSIENT becomes a failure. */
 int worker_attempts(struct worker *worker, struct item *item,
                     weir_function *function, const struct call_terms *terms);
-/* Its last attempt ended a worker: the code, with its sentence in
- * worker->text. */
-int worker_lost(struct worker *worker, const struct item *item);
 /* The path of a result that says how long its function takes. */
 uint64_t worker_path(struct worker *worker, const struct item *item,
                      enum reply_kind kind);
+static inline bool call_is_late(const struct call_terms *terms)
+{
+    return terms->deadline_ns != FOREVER && clock_left(terms->deadline_ns) == 0;
+}
+
+/* --- pool_reply.c; of the item in hand --- */
+
+/* Its last attempt ended a worker: the code, with its sentence in
+ * worker->text. */
+int worker_lost(struct worker *worker, const struct item *item);
 /* Each stages an answer, waiting for room, and settles the item; true by the
  * commit. */
 int worker_done(struct worker *worker, struct item *item); /* it is staged */
 int worker_reply_result(struct worker *worker, struct item *item);
 int worker_reply_failure(struct worker *worker, struct item *item, int code,
                          const char *text);
+/* Its last attempt ended a worker: that is its result. */
+int worker_reply_lost(struct worker *worker, struct item *item);
+/* It is not to be run, or not again: cancelled; its deadline has passed. */
+int worker_reply_marked(struct worker *worker, struct item *item);
+int worker_reply_late(struct worker *worker, struct item *item);
+
 /* In pool_packed.c: all calls of a pack, and its commit. */
 int worker_serve_pack(struct worker *worker, struct item *item);
 /* How many the pool has now. */
