@@ -201,20 +201,27 @@ void ends_take_away(struct supervisor *sup, struct end *end)
     end->pid = 0;
 }
 
+bool ends_bury(struct supervisor *sup, struct end *end, struct death *out)
+{
+    if (end->pid == 0 || !supervisor_locks_free(sup))
+        return false;
+    supervisor_hear_news(sup);
+    *out = death_of(end->pid);
+    if (member_recover(sup->segment, end->member, out->cause, out->code, NULL) <
+        0)
+        supervisor_fail(sup, "shared memory is damaged");
+    ends_take_away(sup, end);
+    return true;
+}
+
 void ends_died(struct supervisor *sup, struct end *end)
 {
     struct death death;
     char words[DEATH_WORDS];
     bool ended;
 
-    if (end->pid == 0 || !supervisor_locks_free(sup))
+    if (!ends_bury(sup, end, &death))
         return;
-    supervisor_hear_news(sup);
-    death = death_of(end->pid);
-    if (member_recover(sup->segment, end->member, death.cause, death.code,
-                       NULL) < 0)
-        supervisor_fail(sup, "shared memory is damaged");
-    ends_take_away(sup, end);
     /* A reader that has not read all of it: its queue is not closed. Who took
      * that for the end would note it, and a resumed run would read no more. */
     ended = member_book(sup->segment, end->member)->ended != 0;

@@ -113,14 +113,8 @@ void keeper_died(struct supervisor *sup, struct end *end)
     struct death death;
     bool ended;
 
-    if (end->pid == 0 || !supervisor_locks_free(sup))
+    if (!ends_bury(sup, end, &death))
         return;
-    supervisor_hear_news(sup);
-    death = death_of(end->pid);
-    if (member_recover(sup->segment, end->member, death.cause, death.code,
-                       NULL) < 0)
-        supervisor_fail(sup, "shared memory is damaged");
-    ends_take_away(sup, end);
     ended = member_book(sup->segment, end->member)->ended != 0;
     /* A feeder that has not fed all of it: no queue is closed, or what gathers
      * would give a part as if it were all. */

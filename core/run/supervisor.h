@@ -418,6 +418,9 @@ void journal_end(struct supervisor *sup);
 pid_t ends_fork(struct supervisor *sup, struct end *end, const int *fds,
                 size_t count);
 void ends_take_away(struct supervisor *sup, struct end *end);
+/* It has died: says how, recovers what it held, and takes it away. False: it
+ * does not run, or it cannot be recovered yet. */
+bool ends_bury(struct supervisor *sup, struct end *end, struct death *out);
 /* In the child: a member, with a segment that is its own. */
 int ends_enter(struct segment *segment, unsigned number, struct member **out);
 /* Its end: 0, or why not, and then the member is left as that of a dead one. */
