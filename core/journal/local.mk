@@ -13,7 +13,8 @@ if HAVE_SQLITE
 libweir_internal_la_SOURCES += \
 	%D%/db.c \
 	%D%/record.c \
-	%D%/record_read.c
+	%D%/record_read.c \
+	%D%/seal.c %D%/seal.h
 else
 libweir_internal_la_SOURCES += %D%/record_none.c
 endif

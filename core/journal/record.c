@@ -10,6 +10,7 @@
 #include "journal/db.h"
 #include "journal/record.h"
 #include "journal/schema.h"
+#include "journal/seal.h"
 
 struct record_store {
     struct db db;
@@ -35,7 +36,8 @@ static const char make_tables[] =
     "CREATE TABLE queue(number INTEGER PRIMARY KEY, name TEXT NOT NULL);"
     "CREATE TABLE checkpoint(number INTEGER PRIMARY KEY AUTOINCREMENT,"
     " at_ns INTEGER NOT NULL, reason TEXT NOT NULL, items INTEGER NOT NULL,"
-    " bytes INTEGER NOT NULL, hold_ns INTEGER NOT NULL);"
+    " bytes INTEGER NOT NULL, hold_ns INTEGER NOT NULL,"
+    " seal INTEGER NOT NULL);"
     "CREATE TABLE published(queue INTEGER PRIMARY KEY, count INTEGER NOT NULL);"
     "CREATE TABLE slot(queue INTEGER NOT NULL, place INTEGER NOT NULL,"
     " root INTEGER NOT NULL, path INTEGER NOT NULL, skip INTEGER NOT NULL,"
@@ -147,6 +149,15 @@ static int write_run(struct db *db, const struct record_run *run,
     return code;
 }
 
+/* The last of what changes them. */
+static int seal_run(struct db *db, weir_error *err)
+{
+    uint64_t seal = 0;
+    int code = seal_of_run(db, &seal, err);
+
+    return code < 0 ? code : set_number(db, "seal", (int64_t)seal, err);
+}
+
 static int in_transaction(struct db *db, int code, weir_error *err)
 {
     if (code == 0)
@@ -195,6 +206,8 @@ int record_create(const char *path, const struct record_run *run,
     if (code == 0)
         code = write_run(&store->db, run, err);
     if (code == 0)
+        code = seal_run(&store->db, err);
+    if (code == 0)
         code = in_transaction(&store->db, code, err);
     if (code < 0)
         record_close(&store);
@@ -216,7 +229,7 @@ static int write_resumed(struct db *db, const struct record_run *run,
         code = set_text(db, "text", run->text, err);
     if (code == 0)
         code = write_facts(db, run, err);
-    return code;
+    return code == 0 ? seal_run(db, err) : code;
 }
 
 int record_resume(const char *path, const struct record_run *run,
@@ -332,7 +345,7 @@ static int write_files(struct db *db, const struct snapshot *snapshot,
 }
 
 static int write_checkpoint(struct db *db, const struct snapshot *snapshot,
-                            const char *reason, weir_error *err)
+                            uint64_t seal, const char *reason, weir_error *err)
 {
     uint64_t bytes = 0;
     int code;
@@ -340,10 +353,10 @@ static int write_checkpoint(struct db *db, const struct snapshot *snapshot,
     for (size_t i = 0; i < snapshot->slots.count; i++)
         bytes += snapshot->slots.at[i].size + snapshot->slots.at[i].attrs_size;
     code = db_do(db, err,
-                 "INSERT INTO checkpoint(at_ns, reason, items, bytes, hold_ns) "
-                 "VALUES(?,?,?,?,?)",
-                 "ituui", now_ns(), reason, (uint64_t)snapshot->slots.count,
-                 bytes, snapshot->hold_ns);
+                 "INSERT INTO checkpoint(at_ns, reason, items, bytes, hold_ns, "
+                 "seal) VALUES(?,?,?,?,?,?)",
+                 "ituuiu", now_ns(), reason, (uint64_t)snapshot->slots.count,
+                 bytes, snapshot->hold_ns, seal);
     if (code == 0)
         code = db_do(db, err,
                      "DELETE FROM checkpoint WHERE number <= (SELECT "
@@ -375,7 +388,9 @@ int record_checkpoint(struct record_store *store,
     if (code == 0)
         code = write_files(db, snapshot, err);
     if (code == 0)
-        code = write_checkpoint(db, snapshot, reason, err);
+        code = write_checkpoint(db, snapshot,
+                                seal_of_checkpoint(snapshot, states), reason,
+                                err);
     WEIR_POINT("journal.written");
     code = in_transaction(db, code, err);
     WEIR_POINT("journal.committed");
@@ -396,5 +411,7 @@ int record_end(struct record_store *store, int status, int signal,
         code = set_text(db, "why", why, err);
     if (code == 0)
         code = set_number(db, "ended_ns", now_ns(), err);
+    if (code == 0)
+        code = seal_run(db, err);
     return in_transaction(db, code, err);
 }

@@ -11,6 +11,7 @@
 #include "journal/db.h"
 #include "journal/record.h"
 #include "journal/schema.h"
+#include "journal/seal.h"
 
 /* ------------------------------------------------------------------ rows ----
  */
@@ -144,6 +145,34 @@ static int open_to_read(struct db *db, const char *path, weir_error *err)
     return db_open(db, path, DB_READ, SCHEMA_ID, SCHEMA_VERSION, err);
 }
 
+static int damaged(const struct db *db, weir_error *err)
+{
+    return error_set(err, WEIR_EBROKEN,
+                     "'%s' is damaged: it holds something else than what was "
+                     "written to it",
+                     db->path);
+}
+
+static int check_seal(struct db *db, const char *sql, uint64_t seal,
+                      weir_error *err)
+{
+    int64_t written = 0;
+    int code = db_number(db, sql, &written, err);
+
+    return code == 0 && (uint64_t)written != seal ? damaged(db, err) : code;
+}
+
+static int check_run(struct db *db, weir_error *err)
+{
+    uint64_t seal = 0;
+    int code = seal_of_run(db, &seal, err);
+
+    return code < 0
+               ? code
+               : check_seal(db, "SELECT value FROM run WHERE name = 'seal'",
+                            seal, err);
+}
+
 int record_read(const char *path, struct record_run *out, weir_error *err)
 {
     struct db db;
@@ -153,6 +182,8 @@ int record_read(const char *path, struct record_run *out, weir_error *err)
     if (code < 0)
         return code;
     code = db_run(&db, "BEGIN", err);
+    if (code == 0)
+        code = check_run(&db, err);
     if (code == 0)
         code = each(&db, "SELECT name, value FROM run", run_row, out, err);
     if (code == 0)
@@ -289,6 +320,21 @@ static int sink_row(void *arg, sqlite3_stmt *row)
     return sink->path != NULL ? 0 : WEIR_ENOMEM;
 }
 
+/* Without any there is none to be sealed. */
+static int check_checkpoint(struct db *db, const struct snapshot *is,
+                            const record_states *states, weir_error *err)
+{
+    int64_t count = 0;
+    int code = db_number(db, "SELECT count(*) FROM checkpoint", &count, err);
+
+    if (code < 0 || (count == 0 && is->books.count == 0))
+        return code;
+    return check_seal(db,
+                      "SELECT seal FROM checkpoint ORDER BY number DESC "
+                      "LIMIT 1",
+                      seal_of_checkpoint(is, states), err);
+}
+
 int record_read_checkpoint(const char *path, struct snapshot *out,
                            record_states *states, weir_error *err)
 {
@@ -317,6 +363,8 @@ int record_read_checkpoint(const char *path, struct snapshot *out,
     code = db_run(&db, "BEGIN", err);
     for (size_t i = 0; i < sizeof parts / sizeof *parts && code == 0; i++)
         code = each(&db, parts[i].sql, parts[i].row, &reading, err);
+    if (code == 0)
+        code = check_checkpoint(&db, out, states, err);
     db_close(&db);
     if (code == WEIR_ESTATE)
         return error_set(err, code,

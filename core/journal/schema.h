@@ -5,6 +5,6 @@
 #define JOURNAL_SCHEMA_H
 
 /* "weiJ"; a change of the tables is another version. */
-enum { SCHEMA_ID = 0x7765694a, SCHEMA_VERSION = 2 };
+enum { SCHEMA_ID = 0x7765694a, SCHEMA_VERSION = 3 };
 
 #endif

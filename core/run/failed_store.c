@@ -6,6 +6,10 @@
  * A write-ahead log, so that who reads does not hold up who writes; and a sync
  * with each commit, since a commit here is followed by one that forgets the
  * item (keeper.c).
+ *
+ * A seal is a hash of what a row is to hold: SQLite sees what has no longer the
+ * form of a database, but not a bit that has turned over in an item, and a
+ * replay would make something else of that.
  */
 #include "config.h"
 
@@ -29,11 +33,12 @@ struct failed_store {
 };
 
 static const char make_tables[] =
-    "CREATE TABLE fact(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE fact(name TEXT PRIMARY KEY, value, seal INTEGER NOT NULL)"
+    " WITHOUT ROWID;"
     "CREATE TABLE stage(name TEXT PRIMARY KEY, task TEXT NOT NULL)"
     " WITHOUT ROWID;"
     "CREATE TABLE param(number INTEGER PRIMARY KEY, stage TEXT NOT NULL,"
-    " name TEXT NOT NULL, value TEXT NOT NULL);"
+    " name TEXT NOT NULL, value TEXT NOT NULL, seal INTEGER NOT NULL);"
     "CREATE TABLE item(number INTEGER PRIMARY KEY AUTOINCREMENT,"
     " root INTEGER NOT NULL, path INTEGER NOT NULL, stage TEXT NOT NULL,"
     " class TEXT NOT NULL, why TEXT NOT NULL, wrote TEXT NOT NULL,"
@@ -41,6 +46,7 @@ static const char make_tables[] =
     " cause INTEGER NOT NULL, attempts INTEGER NOT NULL,"
     " at_ns INTEGER NOT NULL, took_ns INTEGER NOT NULL,"
     " kept INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB, attrs BLOB,"
+    " seal INTEGER NOT NULL,"
     " times INTEGER NOT NULL DEFAULT 1,"
     " settled_ns INTEGER NOT NULL DEFAULT 0,"
     " replayed_ns INTEGER NOT NULL DEFAULT 0,"
@@ -63,6 +69,47 @@ static int undo_failed(struct failed_store *store, int code)
     if (code < 0)
         db_rollback(&store->db);
     return code;
+}
+
+static int damaged(const struct db *db, const char *what, weir_error *err)
+{
+    return error_set(err, WEIR_EBROKEN,
+                     "'%s' is damaged: %s what was written to it", db->path,
+                     what);
+}
+
+/* ---------------------------------------------------------------- seals ----
+ */
+
+static uint64_t seal_text(uint64_t seal, const char *text)
+{
+    return hash_bytes(text, strlen(text), seal);
+}
+
+/* @kept: what is; with it the bytes are there, or not. */
+static uint64_t seal_item(const struct failed_row *row, enum failed_kept kept)
+{
+    uint64_t seal = hash_mix(row->root, row->path);
+
+    seal = hash_mix(hash_mix(seal, row->attempts), (uint64_t)row->at_ns);
+    seal = hash_mix(hash_mix(seal, (uint64_t)row->took_ns), row->size);
+    seal = seal_text(hash_mix(seal, kept), row->stage);
+    seal = seal_text(seal, row->class != NULL ? row->class : "");
+    seal = seal_text(seal, row->why != NULL ? row->why : "");
+    seal = seal_text(seal, row->wrote != NULL ? row->wrote : "");
+    seal = hash_bytes(row->attrs, row->attrs_size, seal);
+    return kept == FAILED_WHOLE ? hash_bytes(row->data, row->size, seal) : seal;
+}
+
+static uint64_t seal_fact(const char *name, const void *data, size_t size)
+{
+    return hash_bytes(data, size, seal_text(0, name));
+}
+
+static uint64_t seal_param(const char *stage, const char *name,
+                           const char *value)
+{
+    return seal_text(seal_text(seal_text(0, stage), name), value);
 }
 
 /* As the column is; db_text is never NULL. */
@@ -191,14 +238,15 @@ int failed_commit(struct failed_store *store, weir_error *err)
 
 static const char add_sql[] =
     "INSERT INTO item(root, path, stage, class, why, sentence, cause,"
-    " attempts, at_ns, took_ns, kept, size, data, attrs, wrote)"
-    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+    " attempts, at_ns, took_ns, kept, size, data, attrs, wrote, seal)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
+    " ?16)"
     " ON CONFLICT(root, path, stage) DO UPDATE SET class = excluded.class,"
     " why = excluded.why, sentence = excluded.sentence,"
     " cause = excluded.cause, attempts = excluded.attempts,"
     " at_ns = excluded.at_ns, took_ns = excluded.took_ns,"
     " kept = excluded.kept, size = excluded.size, data = excluded.data,"
-    " attrs = excluded.attrs, wrote = excluded.wrote,"
+    " attrs = excluded.attrs, wrote = excluded.wrote, seal = excluded.seal,"
     " times = times + 1, settled_ns = 0,"
     " replayed_ns = 0"
     " WHERE at_ns <> excluded.at_ns";
@@ -217,7 +265,7 @@ static int add_row(struct failed_store *store, const struct failed_row *row,
         return code;
     if (failed_sentence(&sentence, why) < 0)
         return error_sys(err, WEIR_ENOMEM, "cannot keep an item");
-    return db_do(&store->db, err, add_sql, "uuttttuuiiuubbt", row->root,
+    return db_do(&store->db, err, add_sql, "uuttttuuiiuubbtu", row->root,
                  row->path, row->stage, class, why, sentence.data,
                  (uint64_t)failed_cause(task.data != NULL ? task.data
                                                           : row->stage,
@@ -225,7 +273,7 @@ static int add_row(struct failed_store *store, const struct failed_row *row,
                  (uint64_t)row->attempts, row->at_ns, row->took_ns,
                  (uint64_t)kept, row->size, row->data,
                  whole ? (size_t)row->size : 0, row->attrs, row->attrs_size,
-                 row->wrote != NULL ? row->wrote : "");
+                 row->wrote != NULL ? row->wrote : "", seal_item(row, kept));
 }
 
 int failed_add(struct failed_store *store, const struct failed_row *row,
@@ -264,8 +312,9 @@ int failed_set_fact(struct failed_store *store, const char *name,
 {
     return undo_failed(store,
                        db_do(&store->db, err,
-                             "INSERT OR REPLACE INTO fact VALUES(?1, ?2)", "tb",
-                             name, data, size));
+                             "INSERT OR REPLACE INTO fact VALUES(?1, ?2, ?3)",
+                             "tbu", name, data, size,
+                             seal_fact(name, data, size)));
 }
 
 static int add_bytes(struct failed_store *store, sqlite3_stmt *row,
@@ -298,8 +347,21 @@ static int find(struct failed_store *store, const char *sql, const char *name,
 int failed_fact(struct failed_store *store, const char *name, struct buf *out,
                 weir_error *err)
 {
-    return find(store, "SELECT value FROM fact WHERE name = ?1", name, out,
-                err);
+    sqlite3_stmt *row = NULL;
+    size_t before = out->size;
+    int code = db_bind(&store->db, &row, err,
+                       "SELECT value, seal FROM fact WHERE name = ?1", "t",
+                       name);
+
+    if (code == 0)
+        code = db_step(&store->db, row, err);
+    if (code >= 0)
+        code = code == 1 ? add_bytes(store, row, out, err) : WEIR_EEMPTY;
+    if (code == 0 && db_u64(row, 1) != seal_fact(name, out->data + before,
+                                                 out->size - before))
+        code = damaged(&store->db, "a fact of the run is not", err);
+    sqlite3_finalize(row);
+    return code;
 }
 
 int failed_task(struct failed_store *store, const char *stage, struct buf *out,
@@ -325,9 +387,10 @@ int failed_set_param(struct failed_store *store, const char *stage,
                      const char *name, const char *value, weir_error *err)
 {
     return undo_failed(store, db_do(&store->db, err,
-                                    "INSERT INTO param(stage, name, value)"
-                                    " VALUES(?1, ?2, ?3)",
-                                    "ttt", stage, name, value));
+                                    "INSERT INTO param(stage, name, value,"
+                                    " seal) VALUES(?1, ?2, ?3, ?4)",
+                                    "tttu", stage, name, value,
+                                    seal_param(stage, name, value)));
 }
 
 int failed_params(struct failed_store *store, const char *stage,
@@ -335,12 +398,15 @@ int failed_params(struct failed_store *store, const char *stage,
 {
     sqlite3_stmt *row = NULL;
     int code = db_bind(&store->db, &row, err,
-                       "SELECT name, value FROM param WHERE stage = ?1"
+                       "SELECT name, value, seal FROM param WHERE stage = ?1"
                        " ORDER BY number",
                        "t", stage);
 
     while (code == 0 && (code = db_step(&store->db, row, err)) == 1)
-        code = fn(arg, db_text(row, 0), db_text(row, 1));
+        code = db_u64(row, 2) ==
+                       seal_param(stage, db_text(row, 0), db_text(row, 1))
+                   ? fn(arg, db_text(row, 0), db_text(row, 1))
+                   : damaged(&store->db, "a parameter is not", err);
     sqlite3_finalize(row);
     return code;
 }
@@ -351,7 +417,7 @@ static const char row_sql[] =
     "SELECT root, path, stage, class, why, attempts, at_ns, took_ns, kept,"
     " size, times, replayed_ns, cause, sentence,"
     " (SELECT task FROM stage WHERE name = item.stage), length(attrs), number,"
-    " CASE WHEN ?9 THEN data END, CASE WHEN ?9 THEN attrs END, wrote"
+    " CASE WHEN ?9 THEN data END, CASE WHEN ?9 THEN attrs END, wrote, seal"
     " FROM item WHERE (?1 = 0 OR cause = ?2)"
     " AND (?3 = 0 OR (root = ?4 AND path = ?5))"
     " AND (?6 IS NULL OR stage = ?6) AND (?7 <> 0 OR replayed_ns = 0)"
@@ -384,13 +450,18 @@ static struct failed_row row_of(sqlite3_stmt *row)
     };
 }
 
-/* What the row says of its bytes is what there is of them. */
-static bool is_sound(const struct failed_row *at, sqlite3_stmt *row)
+/* What the row says of its bytes is what there is of them; and with all of
+ * them, it is what was written. */
+static bool is_sound(const struct failed_row *at, bool bytes, sqlite3_stmt *row)
 {
-    return (at->data == NULL ||
-            (uint64_t)sqlite3_column_bytes(row, 17) == at->size) &&
-           (at->attrs == NULL ||
-            (size_t)sqlite3_column_bytes(row, 18) == at->attrs_size);
+    uint64_t size = (uint64_t)sqlite3_column_bytes(row, 17);
+
+    if (size != (bytes && at->kept == FAILED_WHOLE ? at->size : 0))
+        return false;
+    if (!bytes)
+        return true;
+    return (size_t)sqlite3_column_bytes(row, 18) == at->attrs_size &&
+           seal_item(at, at->kept) == db_u64(row, 20);
 }
 
 int failed_each(struct failed_store *store, const struct failed_filter *filter,
@@ -406,12 +477,9 @@ int failed_each(struct failed_store *store, const struct failed_filter *filter,
     while (code == 0 && (code = db_step(&store->db, row, err)) == 1) {
         struct failed_row at = row_of(row);
 
-        code = is_sound(&at, row)
+        code = is_sound(&at, bytes, row)
                    ? fn(arg, &at)
-                   : error_set(err, WEIR_EBROKEN,
-                               "'%s' is damaged: an item has other bytes than "
-                               "it says",
-                               store->db.path);
+                   : damaged(&store->db, "an item is not", err);
     }
     sqlite3_finalize(row);
     return code;
@@ -484,10 +552,11 @@ int failed_prune(struct failed_store *store, uint64_t most_bytes,
     int gone = code == 0 ? sqlite3_changes(db->handle) : 0;
 
     if (gone > 0)
-        code = db_do(db, err,
-                     "INSERT INTO fact VALUES('gone', ?1) ON CONFLICT(name) DO"
-                     " UPDATE SET value = value + excluded.value",
-                     "i", (int64_t)gone);
+        code =
+            db_do(db, err,
+                  "INSERT INTO fact VALUES('gone', ?1, 0) ON CONFLICT(name) DO"
+                  " UPDATE SET value = value + excluded.value",
+                  "i", (int64_t)gone);
     return undo_failed(store, code);
 }
 

@@ -25,7 +25,7 @@
 struct failed_store;
 
 #define FAILED_FILE "failed.db"
-enum { FAILED_FORM = 2 }; /* of the file; another one is refused */
+enum { FAILED_FORM = 3 }; /* of the file; another one is refused */
 #define FAILED_BYTES (UINT64_C(256) << 20)     /* kept by default */
 #define FAILED_ITEM_MOST (UINT64_C(900) << 20) /* beyond, only its verdict */
 

@@ -12,6 +12,7 @@ cli_tests = \
 	%D%/failed.sh \
 	%D%/graph.sh \
 	%D%/help-basic.sh \
+	%D%/journal-damaged.sh \
 	%D%/output-colour.sh \
 	%D%/output-lost.sh \
 	%D%/plugins-list.sh \
@@ -45,7 +46,7 @@ cli_tests = \
 	%D%/run-wrote.sh \
 	%D%/torture.sh
 TESTS += $(cli_tests)
-LONG_TESTS += %D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
+LONG_TESTS += %D%/journal-damaged.sh %D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \

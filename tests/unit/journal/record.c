@@ -7,12 +7,14 @@
 #ifdef HAVE_SQLITE
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "journal/record.h"
+#include "journal/seal.h"
 #include "suites.h"
 
 static weir_error err;
@@ -64,7 +66,7 @@ static void make_snapshot(struct snapshot *out, record_states *states,
     for (unsigned i = 0; i < count; i++) {
         struct saved_slot *slot = VEC_ADD(&out->slots);
 
-        *slot = (struct saved_slot){ .queue = i % 2,
+        *slot = (struct saved_slot){ .queue = i * 2 / count,
                                      .root = UINT64_MAX - i,
                                      .path = i,
                                      .skip = 3,
@@ -276,17 +278,86 @@ START_TEST(what_never_began_is_told)
 }
 END_TEST
 
+/* What is read is what was written, or it is told that it is not. 1: told. */
+static int read_as_written(uint64_t want)
+{
+    struct snapshot snapshot;
+    record_states states;
+    struct record_run is, run;
+    int code;
+
+    memset(&snapshot, 0, sizeof snapshot);
+    memset(&states, 0, sizeof states);
+    code = record_read_checkpoint(in_scratch("j.db"), &snapshot, &states, &err);
+    if (code == 0)
+        ck_assert_uint_eq(seal_of_checkpoint(&snapshot, &states), want);
+    else
+        ck_assert_str_ne(err.text, "");
+    snapshot_done(&snapshot);
+    record_states_done(&states);
+    if (record_read(in_scratch("j.db"), &is, &err) < 0)
+        return 1;
+    make_run(&run);
+    ck_assert_str_eq(is.text, run.text);
+    ck_assert_str_eq(is.cwd, run.cwd);
+    ck_assert_str_eq(is.facts.at[0].value, run.facts.at[0].value);
+    ck_assert_uint_eq(is.facts.at[0].size, run.facts.at[0].size);
+    ck_assert_uint_eq(is.workers, run.workers);
+    ck_assert(is.ended);
+    ck_assert_int_eq(is.status, 3);
+    record_run_done(&is);
+    record_run_done(&run);
+    return code < 0;
+}
+
+/* SQLite sees what has lost the form of a store, and not what has another
+ * number in it. */
+START_TEST(a_bit_that_has_turned_over)
+{
+    const char *all = getenv("WEIR_LONG");
+    struct record_store *store;
+    CLEANUP_BUF struct buf bytes = { 0 };
+    struct snapshot want;
+    record_states states;
+    unsigned told = 0;
+    int fd;
+
+    make_store(&store);
+    checkpoint(store, 4, "time");
+    ck_assert_int_eq(record_end(store, 3, 0, NULL, &err), 0);
+    record_close(&store);
+    make_snapshot(&want, &states, 4);
+    fd = open(in_scratch("j.db"), O_RDWR | O_CLOEXEC);
+    ck_assert_int_eq(fd_slurp(fd, &bytes, 1 << 20), 0);
+    for (size_t i = 0; i < bytes.size;
+         i += all != NULL && *all == '1' ? 1 : 61) {
+        char turned = (char)(bytes.data[i] ^ 1 << i % 8);
+
+        ck_assert_int_eq(fd_pwrite_all(fd, &turned, 1, (off_t)i), 0);
+        told += (unsigned)read_as_written(seal_of_checkpoint(&want, &states));
+        ck_assert_int_eq(fd_pwrite_all(fd, &bytes.data[i], 1, (off_t)i), 0);
+    }
+    ck_assert_uint_gt(told, 0);
+    ck_assert_int_eq(read_as_written(seal_of_checkpoint(&want, &states)), 0);
+    close(fd);
+    snapshot_done(&want);
+    record_states_done(&states);
+}
+END_TEST
+
 Suite *record_suite(void)
 {
     Suite *suite = suite_create("record");
     TCase *tcase = tcase_create("record");
 
+    tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, scratch_make, scratch_remove);
     tcase_add_test(tcase, a_run_comes_back);
     tcase_add_test(tcase, the_last_checkpoint_counts);
     tcase_add_test(tcase, an_end_and_a_new_beginning);
     tcase_add_test(tcase, half_a_checkpoint_is_none);
     tcase_add_test(tcase, what_never_began_is_told);
+    tcase_add_test(tcase, a_bit_that_has_turned_over);
     suite_add_tcase(suite, tcase);
     return suite;
 }

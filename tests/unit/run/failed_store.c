@@ -628,8 +628,17 @@ START_TEST(damaged_anywhere)
 
         bytes.data[i] = (char)~was;
         write_file(bytes.data, bytes.size);
-        if (failed_open(file, FAILED_READ, &store, &err) == 0)
+        if (failed_open(file, FAILED_READ, &store, &err) == 0) {
             failed_each(store, &all, false, see, &seen, &err);
+            seen.count = 0;
+            failed_each(store, &all, true, see, &seen, &err);
+        }
+        if (seen.count == 1) { /* with all of it: as it was written */
+            ck_assert_uint_eq(seen.last.size, row.size);
+            ck_assert_mem_eq(seen.data, "by\0tes", 6);
+            ck_assert_mem_eq(seen.attrs, "\1\1\0ab", 5);
+            ck_assert_str_eq(seen.why, row.why);
+        }
         failed_close(&store);
         bytes.data[i] = was;
     }
