@@ -46,6 +46,11 @@ holds 'two workers, two items of two outputs, room for two' \
     '-DKILLS=0 -DITEMS=2 -DOUTPUTS=2'
 ! long || holds 'one worker, two items, two kills' \
     '-DWORKERS=1 -DITEMS=2 -DKILLS=2'
+! long || holds 'answers: two workers, one item, a kill' '-DKILLS=1 -DANSWERS'
+! long || holds 'answers: one worker, one item, two kills' \
+    '-DWORKERS=1 -DKILLS=2 -DANSWERS'
+! long || holds 'never leased: two workers, one item, a kill' \
+    '-DKILLS=1 -DDIRECT'
 
 found 'publishing before the commit' assert '-DKILLS=1 -DPUBLISH_BEFORE_COMMIT'
 found 'an input freed before the commit' 'assert\|end state' \
@@ -54,6 +59,8 @@ found 'idle before publishing' assert '-DKILLS=1 -DIDLE_BEFORE_PUBLISH'
 found 'leased before its reference' 'end state' '-DKILLS=1 -DLEASED_BEFORE_REF'
 found 'staged before its reference' assert '-DKILLS=1 -DSTAGED_BEFORE_REF'
 found 'a redo that does not look at the word' assert '-DKILLS=1 -DBLIND_REDO'
+found 'spent, and forgotten in recovery' 'end state' \
+    '-DKILLS=1 -DANSWERS -DSPENT_FORGOTTEN'
 found 'no wake in recovery' 'end state' '-DKILLS=1 -DNO_RECOVERY_WAKE'
 found 'waiting for room with staged items' 'end state' \
     '-DKILLS=0 -DITEMS=2 -DOUTPUTS=2 -DWAIT_WITH_STAGED'

@@ -8,7 +8,8 @@
  * invalid end state or an assertion).
  *
  * Names are those of core/queue: turn_lease, turn_stage, turn_commit,
- * slots_publish, slots_free, member_recover, queue_wake_all. A step of the
+ * slots_publish, slots_free, member_recover, queue_wake_all; with -DANSWERS
+ * turn_answer, with -DDIRECT what turn_get does to the input's word. A step of the
  * model is one store that others can see, or one section under a queue's lock
  * in which each store is still a step of its own for a kill: locks are robust,
  * and the rebuild that follows an owner's death reads slot words alone, so it
@@ -35,8 +36,15 @@
 
 #define NOBODY 255
 
+/* What is got in one hold (direct.c) is never LEASED. */
+#ifdef DIRECT
+#define TAKEN DONE
+#else
+#define TAKEN LEASED
+#endif
+
 /* slot.word: a state, and who holds it */
-mtype = { FREE, STAGED, READY, LEASED, DONE };
+mtype = { FREE, STAGED, READY, LEASED, DONE, SPENT };
 mtype = { IDLE, OPEN, COMMITTED };
 
 typedef slot {
@@ -124,6 +132,33 @@ inline free_inputs(who)
     atomic {
         if
         :: members[who].in_count > 0 && inq[members[who].in].state == DONE &&
+           inq[members[who].in].owner == who ->
+            inq[members[who].in].state = FREE;
+            inq[members[who].in].owner = NOBODY
+        :: else
+        fi
+    }
+}
+
+/* turn_answer: DONE becomes SPENT; whoever looks for the next, or recovers it,
+ * frees that whatever TXN says. */
+inline spend_inputs(who)
+{
+    atomic {
+        if
+        :: members[who].in_count > 0 && inq[members[who].in].state == DONE &&
+           inq[members[who].in].owner == who ->
+            inq[members[who].in].state = SPENT
+        :: else
+        fi
+    }
+}
+
+inline free_spent(who)
+{
+    atomic {
+        if
+        :: members[who].in_count > 0 && inq[members[who].in].state == SPENT &&
            inq[members[who].in].owner == who ->
             inq[members[who].in].state = FREE;
             inq[members[who].in].owner = NOBODY
@@ -224,7 +259,7 @@ look:
         kills++; members[me].dead = true; inq[n].owner = NOBODY; goto killed }
     :: true
     fi;
-    atomic { inq[n].state = LEASED; inq[n].owner = me }
+    atomic { inq[n].state = TAKEN; inq[n].owner = me }
     DIES;
 #endif
 
@@ -320,7 +355,17 @@ look:
     /* commit_redo */
     PUBLISH(me, ; DIES);
     DIES;
+#ifdef ANSWERS
+    spend_inputs(me);
+    DIES;
+    members[me].out_count = 0;
+    DIES;
+    members[me].txn = OPEN;
+    DIES;
+    free_spent(me);
+#else
     free_inputs(me);
+#endif
     wake_workers(); /* its end may be all that they wait for */
     DIES;
     atomic { p = 0; s = 0; item = 0; made = 0 }
@@ -367,6 +412,9 @@ end:
        :: members[n].txn == COMMITTED -> PUBLISH(n, ); free_inputs(n)
        :: else -> drop_staged(n)
        fi;
+#ifndef SPENT_FORGOTTEN
+       free_spent(n);
+#endif
        give_back(n);
        atomic {
            if
