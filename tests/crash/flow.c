@@ -556,14 +556,12 @@ static enum flow_role role_of(const struct flow *flow, unsigned number)
                                      : FLOW_APPENDER;
 }
 
-static struct flow_order order_of(struct run *run, enum flow_role role)
+static void ask(struct run *run, enum flow_role role, struct flow_order *order)
 {
     const struct flow *flow = run->flow;
-    struct flow_order order = { .nth = 1 };
 
     if (flow->plan != NULL && run->result->kills < flow->deaths)
-        flow->plan->order(flow->plan->arg, role, &order);
-    return order;
+        flow->plan->order(flow->plan->arg, role, order);
 }
 
 /* In a child. */
@@ -583,15 +581,15 @@ static void become(const struct run *run, enum flow_role role, const char *spec)
 static void fork_member(struct run *run, unsigned number)
 {
     const struct flow *flow = run->flow;
-    struct flow_order order = { .nth = 0 };
+    struct flow_order order = { .nth = 1 };
     char spec[128] = "";
     struct member *member;
     pid_t pid;
 
-    if (flow->plan != NULL)
-        order = order_of(run, role_of(flow, number));
-    else if (flow->point != NULL && run->result->kills < flow->deaths &&
-             (flow->member < 0 || flow->member == (int)number))
+    ask(run, role_of(flow, number), &order);
+    if (flow->plan == NULL && flow->point != NULL &&
+        run->result->kills < flow->deaths &&
+        (flow->member < 0 || flow->member == (int)number))
         snprintf(spec, sizeof spec, "%s:%u:kill%s%s", flow->point,
                  flow->nth +
                      (flow->exact ? 0 : (unsigned)rand_r(&run->seed) % 3),
@@ -718,10 +716,13 @@ static int do_deed(struct run *run, const struct deed *deed,
 {
     unsigned most = sizeof event->amid / sizeof *event->amid;
 
-    while (event->amids < most) {
-        struct flow_order order = order_of(run, FLOW_OWNER);
+    for (unsigned again = 0; event->amids < most; again++) {
+        struct flow_order order = { .nth = 1,
+                                    .closes = deed->act == close_it,
+                                    .again = again };
         int code;
 
+        ask(run, FLOW_OWNER, &order);
         if (order.point == NULL)
             break;
         if (do_apart(run, deed, &order, event, &code))

@@ -41,6 +41,9 @@ struct flow_order {
     /* The owner only stops there. Meanwhile: */
     bool other; /* some member is killed, and then */
     bool ends;  /* the owner, too, and another one starts again */
+    /* Of the owner it is told, when this is asked: */
+    bool closes;    /* a queue is to be closed; else a member recovered */
+    unsigned again; /* how often that was begun, and ended */
 };
 
 /* What has happened by one recovery, or one close. */
@@ -55,7 +58,7 @@ struct flow_event {
 };
 
 /* Who dies where is asked at each fork; of the owner, at each recovery and
- * close, and again when that was ended. */
+ * close, and again whenever that was ended. */
 struct flow_plan {
     void (*order)(void *arg, enum flow_role role, struct flow_order *order);
     void (*happened)(void *arg, const struct flow_event *event);

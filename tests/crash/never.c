@@ -4,6 +4,7 @@
 
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "crash/never.h"
@@ -70,4 +71,19 @@ bool never_read(const struct points *points, const char *const *roles,
     if (file != NULL)
         fclose(file);
     return sound;
+}
+
+bool row_wanted(const char *name)
+{
+    const char *pattern = getenv("WEIR_ROWS");
+
+    return pattern == NULL || fnmatch(pattern, name, FNM_EXTMATCH) == 0;
+}
+
+unsigned rounds_wanted(unsigned usual)
+{
+    const char *text = getenv("WEIR_ROUNDS");
+    int rounds = text != NULL ? atoi(text) : 0;
+
+    return rounds > 0 ? (unsigned)rounds : usual;
 }

@@ -22,4 +22,10 @@ typedef const char *never_reasons[POINTS_MOST][NEVER_ROLES];
 bool never_read(const struct points *points, const char *const *roles,
                 never_reasons out);
 
+/* What the long form makes of a row, "point role": WEIR_ROWS is a pattern of
+ * those that are made (fnmatch, extended), else all; WEIR_ROUNDS how often
+ * somebody is killed in each way, else @usual. */
+bool row_wanted(const char *name);
+unsigned rounds_wanted(unsigned usual);
+
 #endif

@@ -710,14 +710,6 @@ static void kill_row(const struct row *row)
     }
 }
 
-static unsigned rounds_wanted(void)
-{
-    const char *text = getenv("WEIR_ROUNDS");
-    int rounds = text != NULL ? atoi(text) : ROUNDS;
-
-    return rounds > 0 ? (unsigned)rounds : 1;
-}
-
 static void expect_killed(unsigned at, unsigned role)
 {
     _Atomic unsigned *kills = shared->kills[at][role];
@@ -738,7 +730,7 @@ START_TEST(each_row)
     struct row row = { .at = (int)at, .role = role, .rounds = 1, .most = 1 };
 
     if (reason == NULL) {
-        row.rounds = rounds_wanted();
+        row.rounds = rounds_wanted(ROUNDS);
         row.most = TRIES * row.rounds + 100;
     }
     kill_row(&row);
