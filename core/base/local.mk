@@ -16,6 +16,7 @@ libweir_internal_la_SOURCES += \
 	%D%/number.c \
 	%D%/processors.c %D%/processors.h \
 	%D%/stat.c %D%/stat.h \
+	%D%/sync.c %D%/sync.h \
 	%D%/text.c %D%/text.h \
 	%D%/unit.c \
 	%D%/utf8.c %D%/utf8.h \

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "journal/journal.h"
 
 enum { TRIES = 100, HOLDER_MOST = 512 };
@@ -61,23 +62,6 @@ char *folder_base(const char *given, weir_error *err)
         return NULL;
     }
     return base;
-}
-
-/* So that a new name in it outlives a loss of power. Some file systems cannot
- * sync a folder, and need not. */
-static int sync_folder_of(const char *path)
-{
-    CLEANUP_FREE char *folder = strdup(path);
-    CLEANUP_FD int fd = -1;
-    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
-
-    if (slash == NULL)
-        return folder != NULL ? 0 : WEIR_ENOMEM;
-    slash[slash == folder] = '\0';
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
-        return -errno;
-    return 0;
 }
 
 static int make_all(const char *path)

@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "queue/snapshot.h"
 #include "run/recorder.h"
 
@@ -135,31 +136,15 @@ static int read_states(void *arg, const struct snapshot *snapshot)
 /* ----------------------------------------------------------------- syncs ----
  */
 
-static bool may_not_sync(int code)
+/* One that is gone needs no sync; where the system has no descriptor for it,
+ * nothing may be said to be there. */
+static int sync_path(const char *path, int flags)
 {
-    return code == EINVAL || code == EROFS || code == ENOTSUP;
-}
+    CLEANUP_FD int fd = open(path, O_RDONLY | flags | O_CLOEXEC | O_NOFOLLOW);
 
-static int sync_path(const char *path, int flags, bool must)
-{
-    CLEANUP_FD int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd < 0)
-        return must ? -errno : 0;
-    return fsync(fd) == 0 || may_not_sync(errno) ? 0 : -errno;
-}
-
-static int sync_folder_of(const char *path)
-{
-    CLEANUP_FREE char *folder = strdup(path);
-    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
-
-    if (folder == NULL)
-        return WEIR_ENOMEM;
-    if (slash == NULL)
-        return 0;
-    slash[slash == folder] = '\0';
-    return sync_path(folder, O_RDONLY | O_DIRECTORY, false);
+    if (fd >= 0)
+        return sync_fd(fd);
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
 }
 
 /* A file that is gone or is another now is told by who resumes, or by the end
@@ -175,7 +160,7 @@ static int sync_file(struct recorder *it, size_t number)
         return WEIR_ENOMEM;
     if (!new &&*synced == sink->length)
         return 0;
-    code = sync_path(sink->path, O_RDONLY, false);
+    code = sync_path(sink->path, 0);
     if (code == 0 && new)
         code = sync_folder_of(sink->path);
     if (code == 0)
@@ -191,8 +176,7 @@ static int sync_folders(struct recorder *it)
     int code = 0;
 
     for (size_t i = 0; i < snapshot->folders.count && code == 0; i++)
-        code = sync_path(snapshot->folders.at[i], O_RDONLY | O_DIRECTORY,
-                         false);
+        code = sync_path(snapshot->folders.at[i], O_DIRECTORY);
     for (size_t i = 0; i < snapshot->renames.count && code == 0; i++) {
         code = sync_folder_of(snapshot->renames.at[i].from);
         if (code == 0)
@@ -211,10 +195,11 @@ static int sync_all(struct recorder *it)
         code = sync_file(it, i);
     if (code == 0)
         code = sync_folders(it);
-    if (code == 0 && it->place->output >= 0 && fsync(it->place->output) < 0 &&
-        !may_not_sync(errno))
-        code = error_sys(&it->err, -errno, "cannot sync standard output");
-    return code;
+    if (code < 0 || it->place->output < 0)
+        return code;
+    code = sync_fd(it->place->output);
+    return code < 0 ? error_sys(&it->err, code, "cannot sync standard output")
+                    : 0;
 }
 
 /* ------------------------------------------------------------ checkpoint ----

@@ -14,6 +14,7 @@
 
 #include "base.h"
 #include "base/clock.h"
+#include "base/sync.h"
 
 enum { LARGE = 300000 };
 
@@ -128,6 +129,22 @@ START_TEST(polls_blindly)
     ck_assert_int_eq(fd_poll(&poller, 1, FOREVER), 1);
     close(fds[0]);
     close(fds[1]);
+}
+END_TEST
+
+/* What cannot be synced need not be; what should be and is not is told. */
+START_TEST(syncs)
+{
+    int fds[2];
+
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_eq(sync_fd(fds[1]), 0);
+    close(fds[0]);
+    close(fds[1]);
+    ck_assert_int_eq(sync_fd(fds[1]), -EBADF);
+    ck_assert_int_eq(sync_folder_of("no-folder"), 0);
+    ck_assert_int_eq(sync_folder_of("/tmp/name"), 0);
+    ck_assert_int_eq(sync_folder_of("/there/is/none"), 0);
 }
 END_TEST
 
@@ -279,6 +296,7 @@ Suite *fd_suite(void)
     tcase_add_test(tcase, files);
     tcase_add_test(tcase, pipes);
     tcase_add_test(tcase, polls_blindly);
+    tcase_add_test(tcase, syncs);
     tcase_add_test(tcase, slurps);
     tcase_add_test(tcase, fills_standard);
     tcase_add_test(tcase, messages);

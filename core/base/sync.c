@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sync.c - see sync.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "base/sync.h"
+
+int sync_fd(int fd)
+{
+    int code;
+
+    do
+        code = fsync(fd) < 0 ? -errno : 0;
+    while (code == -EINTR);
+    return code == -EINVAL || code == -EROFS || code == -ENOTSUP ? 0 : code;
+}
+
+int sync_folder_of(const char *path)
+{
+    CLEANUP_FREE char *folder = strdup(path);
+    CLEANUP_FD int fd = -1;
+    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+
+    if (slash == NULL)
+        return folder != NULL ? 0 : WEIR_ENOMEM;
+    slash[slash == folder] = '\0';
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return sync_fd(fd);
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sync.h - what was written is there to stay, also after a loss of power. What
+ * cannot be synced (a pipe, a terminal, on some file systems a folder) need not
+ * be. All return 0 or a negated errno. */
+#ifndef BASE_SYNC_H
+#define BASE_SYNC_H
+
+int sync_fd(int fd);
+/* Of a name that is new: @path is the name, and the folder in which it stands
+ * is synced; not one that is gone, or that nobody may open. */
+int sync_folder_of(const char *path);
+
+#endif
