@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/sync.h"
 #include "run/keeper.h"
 #include "run/supervisor.h"
 
@@ -210,8 +211,23 @@ static bool try_end_replay(struct supervisor *sup)
     return pid > 0 && death.cause == CAUSE_EXIT && death.code == 0;
 }
 
+/* What an item became is there to stay before the item is struck off. */
+static bool sync_output(struct supervisor *sup)
+{
+    int code = sup->plan.output == PLAN_NONE ? 0 : sync_fd(sup->output);
+
+    if (code < 0)
+        supervisor_fail(sup,
+                        "cannot sync standard output: %s; the next replay does "
+                        "all of this one again",
+                        weir_strerror(code));
+    return code == 0;
+}
+
 static void note_replay(struct supervisor *sup)
 {
+    if (!sync_output(sup))
+        return;
     for (int i = 0; i < END_TRIES; i++)
         if (try_end_replay(sup))
             return;
