@@ -104,7 +104,7 @@ static void tell_text(const struct torture_told *told, const char *file)
 }
 
 struct sums {
-    unsigned rounds, found;
+    unsigned rounds, failed, changed; /* changed: without failures */
     uint64_t kills;
 };
 
@@ -116,7 +116,8 @@ static int one_round(struct torture *torture, const struct torture_args *args,
 
     if (code == 0) {
         sums->rounds++;
-        sums->found += told.found != NULL;
+        sums->failed += told.failed;
+        sums->changed += told.found != NULL && !told.failed;
         sums->kills += told.deeds.kills + told.deeds.nurseries +
                        told.deeds.runners;
         if (args->json)
@@ -131,12 +132,16 @@ static int one_round(struct torture *torture, const struct torture_args *args,
 /* What it all comes to. */
 static enum status conclude(const struct sums *sums)
 {
-    if (sums->found > 0) {
+    if (sums->failed > 0)
+        complain("%u of %u rounds failed as none does undisturbed: why is told "
+                 "with each",
+                 sums->failed, sums->rounds);
+    if (sums->changed > 0)
         complain("%u of %u rounds gave something else than undisturbed: a task "
                  "is not safe to retry, or its output changes by itself",
-                 sums->found, sums->rounds);
+                 sums->changed, sums->rounds);
+    if (sums->failed + sums->changed > 0)
         return STATUS_FAILED;
-    }
     if (sums->kills == 0) {
         complain("nothing was killed: the job ends too soon; give it more to "
                  "do");

@@ -317,6 +317,15 @@ static void tell(const struct torture_result *result, struct torture_told *out)
     }
 }
 
+static uint64_t count_failed(const struct torture_result *result)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < result->stages.count; i++)
+        count += result->stages.at[i].failed;
+    return count;
+}
+
 int torture_round(struct torture *torture, struct torture_told *out,
                   weir_error *err)
 {
@@ -336,6 +345,9 @@ int torture_round(struct torture *torture, struct torture_told *out,
         tell(&result, out);
         code = torture_same(torture, &torture->first, &result, &out->found,
                             err);
+        out->failed = out->found != NULL &&
+                      (result.status > 1 ||
+                       count_failed(&result) > count_failed(&torture->first));
     }
     if (code == 0 && out->found != NULL)
         code = keep_folder(torture, name, &result, &out->folder, err);

@@ -87,6 +87,8 @@ struct torture_told {
     uint64_t retried, deaths; /* of all stages */
     int64_t time_ns;
     char *found;  /* a sentence; NULL: the same as undisturbed */
+    bool failed;  /* more than undisturbed: `found` has the reason, which may
+                   * be anybody's, also the system's */
     char *folder; /* what it gave, when something was found; stays */
 };
 

@@ -127,6 +127,7 @@ exits 1 'a counter that dies with its worker'
 like 'the stage is named' out "^  stage 'tried' gave other bytes than undisturbed"
 like 'and what is to be seen' out 'is there [0-9]+ times?, and undisturbed'
 like 'how to do it again' out '^  again: weir torture --rounds=1 --seed=[0-9]+ job.yaml$'
+like 'and what it comes to' err '[123] of 3 rounds gave something else .*not safe to retry'
 folder=$(sed -n 's/^  what it gave is in //p' out | head -n 1)
 ok 'what it gave is kept' test -s "$folder/stdout"
 rm -rf scratch/*
@@ -134,6 +135,13 @@ job attempt 2
 go --rounds=3 --seed=1 --json job.yaml
 exits 1 'the number of the attempt'
 like 'for programs' out '^\{"seed":[0-9]+,"same":false,"found":"stage .tried. gave other bytes'
+rm -rf scratch/*
+job refuse 1
+go --rounds=1 --seed=1 job.yaml
+exits 1 'items that fail'
+like 'have their reason' out "stage 'tried' failed at [1-9].* undisturbed 0 .*it was here before"
+like 'which may be anybody' err '1 of 1 rounds failed as none does undisturbed: why'
+unlike 'and the task is not blamed' err 'not safe to retry'
 rm -rf scratch/*
 job random 1
 go --rounds=1 job.yaml
