@@ -40,6 +40,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -412,7 +413,6 @@ CALL(ssize_t, writev, -1, (EIO, ENOSPC, EINTR),
      (int fd, const struct iovec *v, int n), (fd, v, n))
 CALL(ssize_t, pwritev, -1, (EIO, ENOSPC, EINTR),
      (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
-CALL(int, fflush, EOF, (ENOSPC, EIO, EINTR), (FILE * file), (file))
 
 /* descriptors */
 CALL(int, dup2, -1, (EBUSY, EBUSY, EINTR), (int a, int b), (a, b))
@@ -535,6 +535,18 @@ int __wrap_fclose(FILE *file)
         return result;
     errno = error;
     return EOF;
+}
+
+/* Where there is nothing to write there is no call that could fail. */
+int __real_fflush(FILE *file);
+int __wrap_fflush(FILE *file)
+{
+    static const int list[] = { ENOSPC, EIO, EINTR };
+
+    if ((file == NULL || __fpending(file) > 0) &&
+        fails("fflush", list, __builtin_return_address(0)))
+        return EOF;
+    return __real_fflush(file);
 }
 
 /* As the system fails below it: the stream has its mark of an error. */
