@@ -35,6 +35,18 @@ LONG_TESTS += %D%/runs
 %C%_runs_CFLAGS = $(UNIT_CFLAGS)
 %C%_runs_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/steps
+TESTS += %D%/steps
+LONG_TESTS += %D%/steps
+%C%_steps_SOURCES = \
+	%D%/acts.c %D%/acts.h \
+	%D%/stepper.c %D%/stepper.h \
+	%D%/steps.c
+%C%_steps_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests
+%C%_steps_CFLAGS = $(UNIT_CFLAGS)
+%C%_steps_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,now
+%C%_steps_LDADD = tests/lib/libtest.la libweir-faults.la $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/pool
 TESTS += %D%/pool
 LONG_TESTS += %D%/pool
