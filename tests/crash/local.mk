@@ -92,6 +92,7 @@ check_PROGRAMS += %D%/couple
 %C%_couple_SOURCES = %D%/couple.c
 %C%_couple_LDADD = libweir-internal.la
 crash_scripts = \
+	%D%/power-loss.sh \
 	%D%/put-get-killed.sh \
 	%D%/run-append.sh \
 	%D%/run-backoff.sh \

@@ -22,6 +22,8 @@
 #   like NAME FILE REGEX       some line matches (grep -E); unlike: none does
 #   ok NAME COMMAND...         the command succeeds
 #   until_true SECONDS CMD...  waits for an event, with a bound
+#   started                    the processes of this test that still run, without
+#                              this shell
 #   cleanup COMMAND            a line of shell, run at the end, last one first
 #
 # Functions and variables that start with _ are the file's own.
@@ -87,7 +89,7 @@ _leave() {
     trap - EXIT
     trap '' HUP INT TERM
     eval "$_cleanups"
-    for _pid in $(_left); do
+    for _pid in $(started); do
         kill -KILL "$_pid" 2>/dev/null
     done
     cd / && chmod -R u+rwX "$work" 2>/dev/null
@@ -99,8 +101,7 @@ _leave() {
     exit "$_code"
 }
 
-# The processes of this test that still run, without this shell.
-_left() {
+started() {
     for _file in $(env -u WEIR_TEST_ID grep -lzsxF "WEIR_TEST_ID=$work" \
         /proc/[0-9]*/environ 2>/dev/null); do
         _file=${_file#/proc/}
@@ -109,7 +110,7 @@ _left() {
 }
 
 _none_left() {
-    [ -z "$(_left)" ]
+    [ -z "$(started)" ]
 }
 
 skip_all() {
@@ -218,7 +219,7 @@ finish() {
     if until_true 5 _none_left; then
         pass "no process is left"
     else
-        for _pid in $(_left); do
+        for _pid in $(started); do
             tr '\0' ' ' <"/proc/$_pid/cmdline"
             echo
         done >left.log 2>/dev/null
