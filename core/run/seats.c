@@ -470,14 +470,15 @@ void seats_died(struct supervisor *sup, unsigned member)
  */
 
 /* Its pidfd tells again while it is not taken to be dead: where poll fails for
- * good, that would be for ever. */
+ * good, that would be for ever. Once that is known nobody else waits for it. */
 bool seat_is_dead(struct supervisor *sup, int pidfd)
 {
     const struct timespec nap = { .tv_nsec = 5 * NS_PER_MS };
     struct pollfd poller = { .fd = pidfd, .events = POLLIN };
     int got = poll(&poller, 1, 0);
 
-    for (unsigned i = 0; got < 0 && i < LOOKS_MOST; i++) {
+    for (unsigned i = 0; got < 0 && i < (sup->why == NULL ? LOOKS_MOST : 1);
+         i++) {
         nanosleep(&nap, NULL);
         got = poll(&poller, 1, 0);
     }

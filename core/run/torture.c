@@ -168,7 +168,8 @@ static int remove_one(const char *path, const struct stat *st, int type,
 
 static void remove_tree(const char *folder)
 {
-    nftw(folder, remove_one, FD_MOST, FTW_DEPTH | FTW_PHYS);
+    if (nftw(folder, remove_one, FD_MOST, FTW_DEPTH | FTW_PHYS) != 0)
+        log_say(LOG_WARNING, "cannot remove '%s': %s", folder, strerror(errno));
 }
 
 static int copy_input(struct torture *torture, weir_error *err)

@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "run/death.h"
 #include "run/torture.h"
 
 enum { PIDS_MOST = 1024, STOPS_MOST = 8, COMM_ROOM = 32, RUNNER_PERCENT = 5 };
@@ -248,12 +249,18 @@ static void do_one(struct hand *hand)
 /* ---------------------------------------------------------------- until ----
  */
 
-static bool has_ended(int pidfd, int64_t wait_ns)
+/* Where the system cannot look at descriptors, it is asked for the child. */
+static bool has_ended(pid_t pid, int pidfd, int64_t wait_ns)
 {
     struct pollfd poller = { .fd = pidfd, .events = POLLIN };
     const struct timespec time = clock_timespec(wait_ns);
+    int got = ppoll(&poller, 1, &time, NULL);
+    struct death death;
 
-    return ppoll(&poller, 1, &time, NULL) == 1;
+    if (got >= 0 || errno == EINTR)
+        return got == 1;
+    nanosleep(&time, NULL);
+    return death_of_child(pid, &death);
 }
 
 static int64_t gap_of(const struct torture *torture)
@@ -289,7 +296,7 @@ enum torture_end torture_hand(struct torture *torture, pid_t pid, int pidfd,
                            ? (int64_t)draw(&hand, (uint64_t)hand.gap_ns * 2)
                            : GAP_MOST_NS;
 
-        ended = has_ended(pidfd, wait);
+        ended = has_ended(pid, pidfd, wait);
         if (ended || (torture->stopped != NULL && torture->stopped()))
             break;
         go_on(&hand, clock_now());
