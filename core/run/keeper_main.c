@@ -78,16 +78,24 @@ static int tell_facts(struct keeping *keeping)
     return code;
 }
 
-static int prune(struct keeping *keeping)
+static int prune(struct keeping *keeping, int64_t oldest_ns)
 {
-    const struct run_keep *keep = keeping->place->keep;
-    int64_t oldest = keep->most_age_ns < FOREVER
-                         ? wall_clock() - keep->most_age_ns
-                         : 0;
-
     keeping->added = 0;
-    return failed_prune(keeping->store, keep->most_bytes, oldest,
-                        &keeping->err);
+    return failed_prune(keeping->store, keeping->place->keep->most_bytes,
+                        oldest_ns, &keeping->err);
+}
+
+/* By the wall clock, which may be set at any time: so it is asked once, when
+ * nothing of this run is there, and what this one keeps is not let go of when
+ * the clock is set forward while it is under way. */
+static int64_t oldest(const struct keeping *keeping)
+{
+    const struct keeper_place *place = keeping->place;
+
+    if (place->keep->most_age_ns == FOREVER ||
+        member_book(place->segment, place->number)->done > 0)
+        return 0;
+    return wall_clock() - place->keep->most_age_ns;
 }
 
 /* What the run is, in one transaction. */
@@ -108,7 +116,7 @@ static int begin(struct keeping *keeping)
         member_book(keeping->place->segment, keeping->place->number)->done == 0)
         code = failed_end_replay(keeping->store, false, &keeping->err);
     if (code == 0)
-        code = prune(keeping);
+        code = prune(keeping, oldest(keeping));
     return code < 0 ? code : failed_commit(keeping->store, &keeping->err);
 }
 
@@ -193,7 +201,7 @@ static int keep_items(struct keeping *keeping, const struct item *items,
     for (unsigned i = 0; i < count && code == 0; i++)
         code = keep_item(keeping, &items[i]);
     if (code == 0 && prune_is_due(keeping))
-        code = prune(keeping);
+        code = prune(keeping, 0);
     /* Here: nothing of it is in the store, all of it comes back. */
     WEIR_POINT("keeper.leased");
     if (code == 0)

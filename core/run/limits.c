@@ -19,6 +19,7 @@
 #define GRACE_NS (2 * NS_PER_S) /* between SIGTERM and SIGKILL */
 #define GRACE_LEAST_NS (100 * NS_PER_MS)
 #define SWEEP_NS (1 * NS_PER_S)
+#define LATE_NS (200 * NS_PER_MS)
 enum { PARTS = 16, HOLDER_SEEN = 3 };
 
 static void strike(struct supervisor *sup, struct seat *seat, int64_t limit_ns,
@@ -114,6 +115,18 @@ void limits_shift(struct supervisor *sup, int64_t ns)
         if (sup->seats[i].due_ns > 0)
             sup->seats[i].due_ns += ns;
     }
+}
+
+/* Who comes that late was stopped or frozen, and the workers perhaps with it; a
+ * look would find them where they were, and blame their items for that time. It
+ * is the supervisor's, too, where it alone was stopped: then an attempt has so
+ * much more time. */
+void limits_awake(struct supervisor *sup, int64_t until, int64_t now)
+{
+    int64_t due = until > sup->now ? until : sup->now;
+
+    if (due != FOREVER && now - due > LATE_NS)
+        limits_shift(sup, now - due);
 }
 
 static struct seat *seat_of(const struct supervisor *sup, pid_t pid)

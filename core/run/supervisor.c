@@ -238,12 +238,20 @@ static void handle(struct supervisor *sup, uint64_t data)
     }
 }
 
+static void awake(struct supervisor *sup, int64_t until)
+{
+    int64_t now = clock_now();
+
+    limits_awake(sup, until, now);
+    sup->now = now;
+}
+
 /* What has become due; returns when to come round again. */
 static int64_t do_what_is_due(struct supervisor *sup)
 {
     int64_t next;
 
-    sup->now = clock_now();
+    awake(sup, sup->now);
     seats_start_stages(sup);
     seats_close_queues(sup);
     next = sooner(seats_new_nursery(sup), seats_order(sup));
@@ -283,7 +291,7 @@ static void loop(struct supervisor *sup)
             return;
         count = epoll_wait(sup->epoll, events, EVENTS,
                            clock_poll_ms(clock_left(next)));
-        sup->now = clock_now();
+        awake(sup, next);
         for (int i = 0; i < count; i++)
             handle(sup, events[i].data.u64);
     }

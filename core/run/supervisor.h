@@ -328,6 +328,8 @@ int64_t limits_watch(struct supervisor *sup);
 /* memory.c. The same. */
 int64_t memory_watch(struct supervisor *sup);
 void limits_shift(struct supervisor *sup, int64_t ns);
+/* The time is @now, and this process was to go on by @until. */
+void limits_awake(struct supervisor *sup, int64_t until, int64_t now);
 void limits_sweep(struct supervisor *sup);
 
 /* --- halt.c --- */

@@ -24,6 +24,7 @@ cli_tests = \
 	%D%/run-after.sh \
 	%D%/run-backoff.sh \
 	%D%/run-basic.sh \
+	%D%/run-clock.sh \
 	%D%/run-failed.sh \
 	%D%/run-halt.sh \
 	%D%/run-idle.sh \
