@@ -39,7 +39,7 @@ done
 printf 'a\nb\nc\n' >abc
 
 # WHERE WHAT, whether it is of the sample, the status, what comes out, and the
-# words. WHERE: an item that says so, or a function of the task.
+# words, or ! and those that must not come. WHERE: an item that says so, or a function of the task.
 table() {
     cat <<'TABLE'
 item exit - 1 a,b,c, "exit": task called exit\(0\) \(2 attempts
@@ -57,6 +57,7 @@ item past-input s 1 a,b,c, killed by SIGSEGV \(2 attempts
 item past-1 s 1 a,b,c, task wrote past the end of an output \(2 attempts
 item past-8 - 1 a,b,c, task wrote past the end of an output \(2 attempts
 item past-exact s 1 a,b,c, task wrote past the end of an output \(2 attempts
+item free-twice s 1 a,b,c, (killed by SIG[A-Z]*|called exit\([0-9]+\)) \(2 attempts
 item alarm - 1 a,b,c, killed by SIGALRM, which weir did not send \(2
 item leak - 1 a,b,c, more than the memory limit of the stage \(2 attempts
 item reserve - 1 a,b,c, not possible in this state \(1 attempt
@@ -71,6 +72,12 @@ item umask - 0 a,b,c,umask, -
 item mask - 0 a,b,c,mask, -
 item ignore - 0 a,b,c,ignore, -
 item limits - 0 a,b,c,limits, -
+item setlocale - 0 a,b,c,setlocale, -
+item prctl - 0 a,b,c,prctl, -
+item traced s 0 a,b,c,traced, -
+item group - 0 a,b,c,group, -
+item atexit - 0 a,atexit,b,c, !a task's handler
+item vfork - 0 a,b,c,vfork, -
 item fork-twice s 0 a,b,c,fork-twice, -
 item fork-give - 0 a,b,c,fork-give, -
 item fork-linger s 0 a,b,c,fork-linger, -
@@ -86,6 +93,8 @@ open print - 0 a,b,c, ^a task prints$
 open fork-twice - 0 a,b,c, -
 open thread-locks - 0 a,b,c, -
 open limits - 0 a,b,c, -
+open prctl - 0 a,b,c, -
+open traced - 0 a,b,c, -
 close exit s 0 a,b,c, -
 close abort - 0 a,b,c, -
 close close-all - 0 a,b,c, -
@@ -122,7 +131,11 @@ try() {
     {
         [ "$status" = "$4" ] || echo "status $status, not $4"
         [ "$came" = "${5#-}" ] || echo "gave '$came', not '$5'"
-        [ "$6" = - ] || grep -Eq -e "$6" err || echo "no line matches: $6"
+        case $6 in
+        -) ;;
+        !*) ! grep -F -e "${6#!}" err ;;
+        *) grep -Eq -e "$6" err || echo "no line matches: $6" ;;
+        esac
         [ "$1" != item ] || [ "$(wc -l <sister)" = 100 ] ||
             echo "the sister stage had $(wc -l <sister) items"
         [ "$1" = save ] || [ ! -s victim ] ||

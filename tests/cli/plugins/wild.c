@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -20,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -70,6 +73,22 @@ static void do_exec(weir_call *call)
 {
     (void)call;
     execl("/bin/true", "true", (char *)NULL);
+}
+
+static void write_line(void)
+{
+    static const char line[] = "a task's handler\n";
+
+    if (write(2, line, sizeof line - 1) < 0)
+        abort();
+}
+
+/* Run when its process calls exit, which a worker does not. */
+static void do_atexit(weir_call *call)
+{
+    (void)call;
+    if (atexit(write_line) != 0)
+        abort();
 }
 
 static sigjmp_buf away;
@@ -193,6 +212,40 @@ static void do_limits(weir_call *call)
     limit(RLIMIT_CORE, 0);
 }
 
+/* Where numbers have a comma, as far as such a locale is there. */
+static void do_setlocale(weir_call *call)
+{
+    (void)call;
+    setenv("LC_ALL", "de_DE.UTF-8", 1);
+    setlocale(LC_ALL, "");
+    clearenv();
+}
+
+/* Nobody is told of its parent's end any more, and its name is another's. */
+static void do_prctl(weir_call *call)
+{
+    (void)call;
+    prctl(PR_SET_PDEATHSIG, 0);
+    prctl(PR_SET_NAME, "sshd");
+    prctl(PR_SET_DUMPABLE, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* From now on its parent is told of each signal before it is. */
+static void do_traced(weir_call *call)
+{
+    (void)call;
+    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+
+static void do_group(weir_call *call)
+{
+    (void)call;
+    setsid();
+    setpgid(0, 0);
+}
+
 static void do_alarm(weir_call *call)
 {
     (void)call;
@@ -210,6 +263,17 @@ static void do_fork_twice(weir_call *call)
     (void)call;
     if (fork() < 0)
         abort();
+}
+
+/* The child uses its parent's memory until it ends. */
+static void do_vfork(weir_call *call)
+{
+    pid_t child = vfork();
+
+    (void)call;
+    if (child == 0)
+        _exit(3);
+    waitpid(child, NULL, 0);
 }
 
 static void do_fork_linger(weir_call *call)
@@ -353,6 +417,16 @@ static void do_past_end(weir_call *call)
     past(call, 100, SIZE_MAX / 2);
 }
 
+static void do_free_twice(weir_call *call)
+{
+    void *volatile block = malloc(100);
+    void *again = block;
+
+    (void)call;
+    free(block);
+    free(again);
+}
+
 static void do_input(weir_call *call)
 {
     weir_bytes in = weir_input(call);
@@ -423,6 +497,7 @@ static const struct {
 } acts[] = {
     { "abort", do_abort },
     { "alarm", do_alarm },
+    { "atexit", do_atexit },
     { "chdir", do_chdir },
     { "close-all", do_close_all },
     { "close-standard", do_close_standard },
@@ -434,6 +509,8 @@ static const struct {
     { "fork-give", do_fork_give },
     { "fork-linger", do_fork_linger },
     { "fork-twice", do_fork_twice },
+    { "free-twice", do_free_twice },
+    { "group", do_group },
     { "ignore", do_ignore },
     { "input", do_input },
     { "kill-group", do_kill_group },
@@ -449,9 +526,11 @@ static const struct {
     { "past-exact", do_past_exact },
     { "past-far", do_past_far },
     { "past-input", do_past_input },
+    { "prctl", do_prctl },
     { "print", do_print },
     { "pthread-exit", do_pthread_exit },
     { "reserve", do_reserve },
+    { "setlocale", do_setlocale },
     { "spin", do_spin },
     { "stop", do_stop },
     { "stubborn", do_stubborn },
@@ -459,9 +538,11 @@ static const struct {
     { "thread", do_thread },
     { "thread-locks", do_thread_locks },
     { "thread-spins", do_thread_spins },
+    { "traced", do_traced },
     { "umask", do_umask },
     { "unmap", do_unmap },
     { "use-up", do_use_up },
+    { "vfork", do_vfork },
 };
 
 static void act(weir_call *call, const char *word)
