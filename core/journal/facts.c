@@ -230,23 +230,67 @@ static int add_stage(const struct job *job, const struct job_stage *stage,
     return add_inputs(stage, out);
 }
 
+typedef VEC(int) queue_list;
+
+static int add_filled(const struct job *job, int queue, queue_list *out)
+{
+    int *slot;
+
+    if (queue < 0 || (size_t)queue >= job->queues.count ||
+        job->queues.at[queue].overflow == WEIR_OVERFLOW_BLOCK)
+        return 0;
+    slot = VEC_ADD(out);
+    if (slot == NULL)
+        return WEIR_ENOMEM;
+    *slot = queue;
+    return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* Those that a stage fills and that may be full without holding it up, in the
+ * job's order; one that is filled from two outputs twice. */
+static int list_filled(const struct job *job, const struct job_stage *stage,
+                       queue_list *out)
+{
+    int code = add_filled(job, stage->failed, out);
+
+    for (size_t i = 0; i < stage->outputs.count; i++)
+        for (size_t k = 0; k < stage->outputs.at[i].to.count && code == 0; k++)
+            code = add_filled(job, stage->outputs.at[i].to.at[k], out);
+    if (out->count > 1)
+        qsort(out->at, out->count, sizeof *out->at, by_number);
+    return code;
+}
+
+static int add_overflow(const struct job_queue *queue,
+                        const struct job_stage *stage, struct record_run *out)
+{
+    CLEANUP_FREE char *value = NULL;
+
+    if (asprintf(&value, "%s: %s", queue->name,
+                 job_overflow_word(queue->overflow)) < 0)
+        return WEIR_ENOMEM;
+    return record_add_fact(out, "overflow", stage->name, value) == NULL
+               ? WEIR_ENOMEM
+               : 0;
+}
+
 /* Which of a stage's books counts which queue follows from these. */
 static int add_overflows(const struct job *job, const struct job_stage *stage,
                          struct record_run *out)
 {
-    for (size_t q = 0; q < job->queues.count; q++) {
-        const struct job_queue *queue = &job->queues.at[q];
-        CLEANUP_FREE char *value = NULL;
+    queue_list filled = { 0 };
+    int code = list_filled(job, stage, &filled);
 
-        if (queue->overflow == WEIR_OVERFLOW_BLOCK || !job_fills(stage, (int)q))
-            continue;
-        if (asprintf(&value, "%s: %s", queue->name,
-                     job_overflow_word(queue->overflow)) < 0)
-            return WEIR_ENOMEM;
-        if (record_add_fact(out, "overflow", stage->name, value) == NULL)
-            return WEIR_ENOMEM;
-    }
-    return 0;
+    for (size_t i = 0; i < filled.count && code == 0; i++)
+        if (i == 0 || filled.at[i] != filled.at[i - 1])
+            code = add_overflow(&job->queues.at[filled.at[i]], stage, out);
+    VEC_DONE(&filled);
+    return code;
 }
 
 static int gather(const struct job *job, const struct job_options *options,

@@ -151,6 +151,50 @@ START_TEST(all_else_is_noted)
 }
 END_TEST
 
+static void add_queue(const char *name, enum weir_overflow overflow)
+{
+    *VEC_ADD(&job.queues) = (struct job_queue){ .name = (char *)name,
+                                                .overflow = overflow };
+}
+
+/* A queue once, in the job's order, however a stage fills it. */
+START_TEST(queues_that_do_not_wait_are_noted)
+{
+    const char *value = "none";
+    struct job_stage *stage;
+    CLEANUP_BUF struct buf noted = { 0 };
+    struct record_run run;
+
+    job_of(&value, 1);
+    add_queue("a", WEIR_OVERFLOW_DROP_OLD);
+    add_queue("b", WEIR_OVERFLOW_BLOCK);
+    add_queue("c", WEIR_OVERFLOW_FAIL);
+    add_queue("d", WEIR_OVERFLOW_DROP_NEW); /* of another stage */
+    stage = &job.stages.at[0];
+    stage->failed = JOB_DROP;
+    for (int i = 0; i < 2; i++) {
+        struct job_output *output = VEC_ADD(&stage->outputs);
+
+        memset(output, 0, sizeof *output);
+        *VEC_ADD(&output->to) = 2;
+        *VEC_ADD(&output->to) = i == 0 ? 1 : 0;
+        *VEC_ADD(&output->to) = JOB_STDOUT;
+    }
+    gather(&run);
+    for (size_t i = 0; i < run.facts.count; i++)
+        if (strcmp(run.facts.at[i].kind, "overflow") == 0)
+            buf_printf(&noted, "%s %s;", run.facts.at[i].name,
+                       run.facts.at[i].value);
+    ck_assert_str_eq(noted.data, "read a: drop-old;read c: fail;");
+    record_run_done(&run);
+    for (size_t i = 0; i < stage->outputs.count; i++)
+        VEC_DONE(&stage->outputs.at[i].to);
+    VEC_DONE(&stage->outputs);
+    VEC_DONE(&job.queues);
+    job_gone();
+}
+END_TEST
+
 START_TEST(a_job_from_stdin_is_refused)
 {
     const struct job from_stdin = { .file = (char *)"-" };
@@ -285,6 +329,7 @@ Suite *facts_suite(void)
     tcase_add_loop_test(tcase, inputs_are_found, 0,
                         sizeof gathers / sizeof *gathers);
     tcase_add_test(tcase, all_else_is_noted);
+    tcase_add_test(tcase, queues_that_do_not_wait_are_noted);
     tcase_add_test(tcase, a_job_from_stdin_is_refused);
     tcase_add_loop_test(tcase, what_has_changed_is_said, 0,
                         sizeof changes / sizeof *changes);
