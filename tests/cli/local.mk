@@ -13,8 +13,10 @@ cli_tests = \
 	%D%/graph.sh \
 	%D%/help-basic.sh \
 	%D%/journal-damaged.sh \
+	%D%/journal-syncs.sh \
 	%D%/output-colour.sh \
 	%D%/output-lost.sh \
+	%D%/plugins-damaged.sh \
 	%D%/plugins-list.sh \
 	%D%/plugins-why.sh \
 	%D%/put-get.sh \
@@ -47,7 +49,8 @@ cli_tests = \
 	%D%/run-wrote.sh \
 	%D%/torture.sh
 TESTS += $(cli_tests)
-LONG_TESTS += %D%/journal-damaged.sh %D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
+LONG_TESTS += %D%/journal-damaged.sh %D%/plugins-damaged.sh \
+	%D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
