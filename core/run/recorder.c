@@ -137,13 +137,18 @@ static int read_states(void *arg, const struct snapshot *snapshot)
  */
 
 /* One that is gone needs no sync; where the system has no descriptor for it,
- * nothing may be said to be there. */
+ * nothing may be said to be there. One that may not be read, as a file to which
+ * may be written alone, is synced with all else. */
 static int sync_path(const char *path, int flags)
 {
     CLEANUP_FD int fd = open(path, O_RDONLY | flags | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd >= 0)
         return sync_fd(fd);
+    if (errno == EACCES || errno == EPERM) {
+        sync();
+        return 0;
+    }
     return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
 }
 
