@@ -39,8 +39,8 @@ enum {
 };
 enum mode { ALONE, TWO, AMID, MODES };
 
-static const char *const role_names[] = { "source", "worker", "appender",
-                                          "owner" };
+static const char *const role_names[NEVER_ROLES] = { "source", "worker",
+                                                     "appender", "owner" };
 
 static struct points points;
 static never_reasons never;

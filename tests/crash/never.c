@@ -13,7 +13,7 @@ enum { LINE_ROOM = 256 };
 
 static int role_of(const char *const *roles, const char *name)
 {
-    for (int i = 0; i < NEVER_ROLES; i++)
+    for (int i = 0; i < NEVER_ROLES && roles[i] != NULL; i++)
         if (strcmp(roles[i], name) == 0)
             return i;
     return -1;

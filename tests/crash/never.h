@@ -12,13 +12,14 @@
 
 #include "lib/points.h"
 
-enum { NEVER_ROLES = 4 };
+enum { NEVER_ROLES = 5 };
 
 /* [point][role]: the reason; NULL: it does come by. */
 typedef const char *never_reasons[POINTS_MOST][NEVER_ROLES];
 
-/* Lines of other roles are left out. False, and it is told: a line that has no
- * reason, names no point, or says again what another one has said. */
+/* @roles: as many, or NULL behind the last. Lines of others are left out.
+ * False, and it is told: a line that has no reason, names no point, or says
+ * again what another one has said. */
 bool never_read(const struct points *points, const char *const *roles,
                 never_reasons out);
 

@@ -21,4 +21,9 @@ while read -r point test _; do
         echo "$point $test"
 done <"$list" >missing
 is 'each is killed at by its test' "$(cat missing)" ''
+
+# In each way, by a matrix; or it is said what there is instead.
+awk '/^[a-z]/ { all[$1]; if ($2 ~ /crash\/(matrix|runs)\.c$/) by[$1]; if (NF > 2) said[$1] }
+    END { for (at in all) if ((at in by) == (at in said)) print at }' "$list" >odd
+is 'each is in a matrix, or it is said why not' "$(sort odd)" ''
 finish
