@@ -27,7 +27,7 @@
 
 static void ignore_group(void)
 {
-    static const int signals[] = { SIGINT,  SIGQUIT, SIGTSTP, SIGTTIN,
+    static const int signals[] = { SIGINT,  SIGTERM, SIGQUIT, SIGTSTP, SIGTTIN,
                                    SIGTTOU, SIGHUP,  SIGPIPE, SIGXFSZ };
 
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)

@@ -50,7 +50,6 @@ static _Noreturn void child(struct supervisor *sup, int socket)
 
     fault_start(NULL, -2);
     prctl(PR_SET_NAME, "weir:journal", 0, 0, 0);
-    signal(SIGTERM, SIG_IGN);
     for (unsigned i = 0; code == 0 && i < sup->plan.workers; i++)
         memcpy(states[i], sup->seats[i].saved_fds, sizeof states[i]);
     journal.run = &run;

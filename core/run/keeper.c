@@ -37,7 +37,6 @@ static _Noreturn void child(struct supervisor *sup, struct end *end)
 
     fault_start(NULL, (int)end->member);
     prctl(PR_SET_NAME, feeds ? "weir:feeder" : "weir:keeper", 0, 0, 0);
-    signal(SIGTERM, SIG_DFL);
     if (code == 0)
         code = ends_enter(place.segment, place.number, &place.member);
     if (code == 0)

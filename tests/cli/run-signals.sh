@@ -56,6 +56,22 @@ for signal in INT TERM HUP; do
     is "$signal: each line once" "$(sort out | uniq -d | wc -l)" 0
 done
 
+# `timeout` sends its signal to the whole process group, in which the small
+# processes at the run's ends are, too: they have to bear it.
+rm -f out err
+keep=
+weir --version --verbose | grep -q 'sqlite: yes' && keep=--keep-failed=kept
+# shellcheck disable=SC2086 # none or one
+setsid env --default-signal weir run $keep endless.yaml </dev/null >out 2>err &
+runner=$!
+until_true 20 test -s out
+kill -TERM -$runner
+ended
+exits 143 "TERM for its group: it ends by the signal"
+like "what was in flight is finished" err 'give +took [^,]*, done'
+unlike "nothing is left" err 'left'
+is "each line once" "$(sort out | uniq -d | wc -l)" 0
+
 cat >busy.yaml <<'YAML'
 weir: 1
 job: busy
