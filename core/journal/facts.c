@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -405,10 +406,16 @@ static void say_changed(const struct record_fact *was,
                        was->value);
         return;
     }
-    if (was->size != is->size)
+    text_from_size(a, was->size);
+    text_from_size(b, is->size);
+    if (was->size != is->size && strcmp(a, b) == 0)
+        buf_printf(out,
+                   "input '%s' of stage '%s' had %" PRIu64
+                   " bytes, and has %" PRIu64 "\n",
+                   was->value, was->name, was->size, is->size);
+    else if (was->size != is->size)
         buf_printf(out, "input '%s' of stage '%s' had %s, and has %s\n",
-                   was->value, was->name, text_from_size(a, was->size),
-                   text_from_size(b, is->size));
+                   was->value, was->name, a, b);
     else if (was->mtime_ns != is->mtime_ns)
         buf_printf(out, "input '%s' of stage '%s' was written to since\n",
                    was->value, was->name);
