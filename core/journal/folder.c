@@ -24,10 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/stat.h"
 #include "base/sync.h"
 #include "journal/journal.h"
 
 enum { TRIES = 100, HOLDER_MOST = 512 };
+
+/* So long may the processes of a run that was killed take to end. */
+#define END_NS (5 * NS_PER_S)
+#define END_PAUSE_US 5000
 
 static int64_t ns_of(struct timespec time)
 {
@@ -153,17 +158,50 @@ static char *read_holder(const struct run_folder *folder)
     return text.data;
 }
 
+/* Whether that process was of this machine, and is no more. */
+static bool is_gone(const char *holder)
+{
+    char host[HOST_NAME_MAX + 1] = "?", name[HOST_NAME_MAX + 1];
+    struct stat_line line;
+    int pid, code;
+
+    gethostname(host, sizeof host - 1);
+    if (sscanf(holder, "process %d on %64[^,]", &pid, name) != 2 ||
+        strcmp(name, host) != 0)
+        return false;
+    code = stat_read(pid, &line);
+    return code == -ESRCH || (code == 0 && stat_is_dead(&line));
+}
+
+/* Those of a run that was killed die with it, but not in the same instant. */
+static int take_lock(const struct run_folder *folder, int fd, char **holder_out)
+{
+    int64_t deadline = clock_deadline(END_NS);
+
+    for (;;) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -errno;
+        free(*holder_out);
+        *holder_out = read_holder(folder);
+        if (*holder_out == NULL || !is_gone(*holder_out) ||
+            clock_left(deadline) == 0)
+            return -EBUSY;
+        usleep(END_PAUSE_US);
+    }
+}
+
 int folder_lock(struct run_folder *folder, weir_error *err)
 {
+    CLEANUP_FREE char *holder = NULL;
     int fd = open_files(folder, O_RDWR | O_APPEND | O_CREAT), code;
 
     if (fd < 0)
         return error_sys(err, fd, "cannot open '%s/%s'", folder->path,
                          JOURNAL_FILES);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        CLEANUP_FREE char *holder = read_holder(folder);
-
-        code = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    code = take_lock(folder, fd, &holder);
+    if (code < 0) {
         close(fd);
         if (code == -EBUSY)
             return error_set(err, code, "the run '%s' is under way: %s has it",

@@ -60,7 +60,8 @@ int folder_make(const char *base, const char *job, struct run_folder *out,
  */
 int folder_find(const char *base, const char *name, struct run_folder *out,
                 weir_error *err);
-/* -EBUSY: somebody has it; err says who, and since when. */
+/* -EBUSY: somebody has it; err says who, and since when. When that one is gone,
+ * and processes of its are not yet, it waits for them, up to five seconds. */
 int folder_lock(struct run_folder *folder, weir_error *err);
 /* Whether some process of the run is there. @holder_out (may be NULL): who, in
  * words, the caller's. */

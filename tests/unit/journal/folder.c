@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,6 +138,68 @@ START_TEST(one_has_it)
 }
 END_TEST
 
+/* The runner is dead and gone; one of its processes has the lock until @held,
+ * a pipe, is closed. Its folder's path. */
+static char *leave_one_behind(const int *held)
+{
+    static char path[4096];
+    struct run_folder folder;
+    int said[2], status;
+    pid_t runner;
+
+    ck_assert_int_eq(pipe(said), 0);
+    runner = fork();
+    if (runner == 0) {
+        if (folder_make(in_scratch("a/b/runs"), "x", &folder, &err) < 0)
+            _exit(1);
+        if (fork() == 0) {
+            char byte;
+
+            close(held[1]);
+            _exit(read(held[0], &byte, 1) == 0 ? 0 : 1);
+        }
+        _exit(write(said[1], folder.path, strlen(folder.path) + 1) > 0 ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(runner, &status, 0), runner);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_gt(read(said[0], path, sizeof path), 0);
+    close(said[0]);
+    close(said[1]);
+    return path;
+}
+
+/* Of a run that was killed the last process may end a little later: so who is
+ * in the way is looked up, and then waited for. */
+START_TEST(those_who_end_are_waited_for)
+{
+    CLEANUP_FREE char *holder = NULL;
+    struct run_folder folder;
+    char *path, event[4096];
+    int held[2], status, looks;
+    pid_t child;
+
+    ck_assert_int_eq(pipe(held), 0);
+    path = leave_one_behind(held);
+    ck_assert_int_eq(folder_find(NULL, path, &folder, &err), 0);
+    ck_assert(folder_is_held(&folder, NULL));
+    holder = folder_file(&folder, JOURNAL_HOLDER);
+    looks = inotify_init1(IN_CLOEXEC);
+    ck_assert_int_ge(inotify_add_watch(looks, holder, IN_ACCESS), 0);
+    child = fork();
+    if (child == 0) {
+        close(held[1]);
+        _exit(folder_lock(&folder, &err) == 0 ? 0 : 1);
+    }
+    ck_assert_int_gt(read(looks, event, sizeof event), 0);
+    close(held[1]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    close(looks);
+    close(held[0]);
+    folder_done(&folder);
+}
+END_TEST
+
 static void named(const char *name, int64_t started_s)
 {
     const struct timespec times[2] = { { started_s, 0 }, { started_s, 0 } };
@@ -246,6 +309,7 @@ Suite *folder_suite(void)
     tcase_add_test(tcase, each_has_a_name_of_its_own);
     tcase_add_test(tcase, a_folder_that_cannot_be);
     tcase_add_test(tcase, one_has_it);
+    tcase_add_test(tcase, those_who_end_are_waited_for);
     tcase_add_loop_test(tcase, one_is_found, 0, sizeof finds / sizeof *finds);
     tcase_add_test(tcase, others_beside_them);
     tcase_add_test(tcase, none_are_listed_where_none_are);
