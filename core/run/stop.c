@@ -107,10 +107,11 @@ static void stop_first(struct supervisor *sup)
 
     stop_sources(sup);
     progress_say(sup, LOG_WARNING,
-                 "stopping: finishing what is in flight, %u items in hand "
-                 "(oldest %s); %s gives them back",
-                 count, text_from_duration(time, oldest),
-                 sup->signal == SIGINT ? "Ctrl-C again" : "a second signal");
+                 "stopping: finishing what is in flight, %u item%s in hand "
+                 "(oldest %s); %s gives %s back",
+                 count, count == 1 ? "" : "s", text_from_duration(time, oldest),
+                 sup->signal == SIGINT ? "Ctrl-C again" : "a second signal",
+                 count == 1 ? "it" : "them");
 }
 
 /* Waits end, tasks are told to go; what was in hand goes back. */
