@@ -92,6 +92,7 @@ static void add_stage(struct supervisor *sup, unsigned number)
         spread_keys(sup, sup->plan.first[number], out);
     out->ended = stage->ended;
     out->deaths = stage->deaths;
+    out->busy_ns += stage->lost_ns;
     out->recycled = stage->recycled;
     out->memory_bytes = stage->memory_bytes;
     sup->report->done += out->done;

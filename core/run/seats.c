@@ -455,6 +455,8 @@ void seats_died(struct supervisor *sup, unsigned member)
     deaths_leave_words(sup, seat);
     recover(sup, member, &death, &hand);
     deaths_tell(sup, seat, &death, &hand, sample.tries);
+    if (hand.had_hand && sample.turn == seat->turn)
+        sup->stages[seat->stage].lost_ns += sup->now - seat->turn_since;
     if (!hand.had_hand && sample.tries == 0)
         deaths_count(sup, seat, &death, sample.waiting != WAITING_NOT);
     supervisor_unwatch(sup, seat->pidfd);

@@ -113,6 +113,7 @@ struct stage {
     bool started, ended;
     unsigned live; /* seats that have not ended */
     uint64_t deaths;
+    int64_t lost_ns; /* for which workers had items in hand that killed them */
     int64_t told_ns; /* deaths: when the first of these was told */
     unsigned told, untold;
     struct idle_deaths idle;

@@ -22,6 +22,7 @@ for order in spin sleep stop stubborn; do
     is "$order: the other does not" "$(cat out)" x
     like "$order: the words" err \
         'took longer than the time limit of the stage \(2 attempts'
+    like "$order: for that time the stage was busy" err "'do' busy [1-9]"
 done
 
 # Waiting is not working: a limit far below the time that the run takes.
