@@ -69,7 +69,7 @@ static int check_overflow(const struct torture *torture, weir_error *err)
         const struct job_queue *queue = &torture->job->queues.at[i];
 
         if (queue->overflow != WEIR_OVERFLOW_BLOCK)
-            return error_set(err, WEIR_EINVAL,
+            return error_set(err, -ENOTSUP,
                              "what queue '%s' does when it is full ('overflow: "
                              "%s') is another thing in each run, and runs are "
                              "compared: write 'overflow: block' for this",

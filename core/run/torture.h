@@ -97,7 +97,8 @@ struct torture_told {
  * @job: open, not started; must stay
  *
  * WEIR_EINVAL: a stage has effects that cannot be turned aside or compared, and
- * `effects` is not set; err names it. Or a code.
+ * `effects` is not set; err names it. -ENOTSUP: no two runs of it are the same.
+ * Or a code.
  */
 int torture_prepare(struct torture *torture, const struct job *job,
                     weir_error *err);

@@ -104,9 +104,10 @@ exits 0 'inline'
 like 'as JSON' err '"queues":\[{"name":"slow","overflow":"drop-old","dropped":0,"failed":0}\]'
 run weir graph --set overflow=fail job.yaml
 like 'the graph tells' out '^  slow .*when full: fail'
-run weir torture --set overflow=drop-new job.yaml
+run weir torture --effects --set overflow=drop-new job.yaml
 exits 2 'runs that drop are not compared'
 like 'says so' err "what queue 'slow' does when it is full"
+unlike 'and does not say that --effects helps' err 'effects runs it'
 
 # The count goes on where the journal has it.
 if weir --version --verbose | grep -q 'sqlite: yes'; then

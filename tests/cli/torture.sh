@@ -175,6 +175,17 @@ go --rounds=1 --seed=3 fails.yaml
 like 'items that fail by themselves do so each time' err 'is the same twice'
 is 'nothing is left behind' "$(ls scratch)" ''
 
+# Time limits do not strike: one that hangs by itself is told of.
+if long; then
+    job hangs 2
+    weir torture --rounds=1 job.yaml <input >out 2>err &
+    pid=$!
+    ok 'a job that hangs undisturbed' until_true 60 grep -q 'has not ended in' err
+    kill -TERM $pid
+    wait $pid
+    is 'TERM ends it' $? 143
+fi
+
 # Stopped.
 seq 20000 >input
 job safe 1

@@ -10,6 +10,7 @@
  *   sink     takes items, and what it does with them nobody knows
  *   safe     passes on; slow enough to be hit
  *   slow     the same; and takes long to open
+ *   hangs    never comes back
  *   count    keeps how many came to itself until the end
  */
 #include <stdio.h>
@@ -56,6 +57,13 @@ static int refuse_run(weir_call *call)
     return weir_attempt(call) == 1
                ? weir_pass(call, 0)
                : weir_fail(call, WEIR_PERMANENT, "it was here before");
+}
+
+static int hangs_run(weir_call *call)
+{
+    (void)call;
+    for (;;)
+        pause();
 }
 
 static int random_run(weir_call *call)
@@ -120,6 +128,7 @@ static const weir_task tasks[] = {
       .outputs = "out" },
     { .name = "sink", .summary = "Swallow", .run = sink_run, .outputs = "" },
     { .name = "safe", .summary = "Pass on", .run = safe_run, .outputs = "out" },
+    { .name = "hangs", .summary = "Hang", .run = hangs_run, .outputs = "out" },
     { .name = "slow",
       .summary = "Pass on, once it is open",
       .run = safe_run,
