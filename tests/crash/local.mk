@@ -6,6 +6,7 @@ check_PROGRAMS += %D%/queue
 LONG_TESTS += %D%/queue
 %C%_queue_SOURCES = \
 	%D%/flow.c %D%/flow.h \
+	%D%/flow_check.c %D%/flow_member.c %D%/flow_run.h \
 	%D%/queue.c
 %C%_queue_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests
 %C%_queue_CFLAGS = $(UNIT_CFLAGS)
@@ -16,6 +17,7 @@ TESTS += %D%/matrix
 LONG_TESTS += %D%/matrix
 %C%_matrix_SOURCES = \
 	%D%/flow.c %D%/flow.h \
+	%D%/flow_check.c %D%/flow_member.c %D%/flow_run.h \
 	%D%/matrix.c \
 	%D%/never.c %D%/never.h
 %C%_matrix_CPPFLAGS = $(FAULTS_CPPFLAGS) -I$(srcdir)/tests \
