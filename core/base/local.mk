@@ -10,6 +10,7 @@ libweir_internal_la_SOURCES += \
 	%D%/fault.c %D%/fault.h \
 	%D%/fd.c %D%/fd.h \
 	%D%/human.c \
+	%D%/identity.c %D%/identity.h \
 	%D%/json.c %D%/json.h \
 	%D%/log.c %D%/log.h \
 	%D%/map.c %D%/map.h \

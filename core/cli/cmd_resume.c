@@ -106,6 +106,7 @@ static int keep_ends(struct resuming *it)
         fact->size = was->size;
         fact->dev = was->dev;
         fact->ino = was->ino;
+        fact->born = was->born;
         fact->mtime_ns = was->mtime_ns;
     }
     return 0;

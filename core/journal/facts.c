@@ -17,6 +17,7 @@
 
 #include <weir/version.h>
 
+#include "base/identity.h"
 #include "journal/facts.h"
 
 enum { INPUTS_MOST = 10000 }; /* of a stage, one by one; the rest as a sum */
@@ -184,11 +185,12 @@ static int add_end(struct record_run *out, const char *kind, int fd)
 {
     char link[64], path[PATH_MAX] = "", start[32] = "0";
     struct record_fact *fact;
+    struct identity is;
     struct stat st;
     ssize_t size;
     off_t at;
 
-    if (fstat(fd, &st) < 0)
+    if (fstat(fd, &st) < 0 || identity_of(fd, &is) < 0)
         return 0;
     if (S_ISREG(st.st_mode)) {
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -202,6 +204,7 @@ static int add_end(struct record_run *out, const char *kind, int fd)
     if (fact == NULL)
         return WEIR_ENOMEM;
     take_stat(fact, &st);
+    fact->born = is.born;
     return 0;
 }
 

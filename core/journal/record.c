@@ -30,7 +30,7 @@ static const char make_tables[] =
     "CREATE TABLE run(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE fact(number INTEGER PRIMARY KEY, kind TEXT NOT NULL,"
     " name TEXT NOT NULL, value TEXT NOT NULL, size INTEGER, dev INTEGER,"
-    " ino INTEGER, mtime_ns INTEGER);"
+    " ino INTEGER, born INTEGER, mtime_ns INTEGER);"
     "CREATE TABLE stage(number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
     " task TEXT NOT NULL, workers INTEGER NOT NULL);"
     "CREATE TABLE queue(number INTEGER PRIMARY KEY, name TEXT NOT NULL);"
@@ -86,9 +86,10 @@ static int write_facts(struct db *db, const struct record_run *run,
 
         code = db_do(db, err,
                      "INSERT INTO fact(kind, name, value, size, dev, ino, "
-                     "mtime_ns) VALUES(?,?,?,?,?,?,?)",
-                     "tttuuui", fact->kind, fact->name, fact->value, fact->size,
-                     fact->dev, fact->ino, fact->mtime_ns);
+                     "born, mtime_ns) VALUES(?,?,?,?,?,?,?,?)",
+                     "tttuuuui", fact->kind, fact->name, fact->value,
+                     fact->size, fact->dev, fact->ino, fact->born,
+                     fact->mtime_ns);
     }
     return code;
 }

@@ -19,6 +19,7 @@ struct record_fact {
     char *name;  /* the variable, the plugin, the stage */
     char *value; /* its value, or a path */
     uint64_t size, dev, ino;
+    uint64_t born;    /* of stdin and stdout: as in base/identity.h */
     int64_t mtime_ns; /* -1: not there */
 };
 

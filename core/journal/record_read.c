@@ -93,7 +93,8 @@ static int fact_row(void *arg, sqlite3_stmt *row)
     fact->size = db_u64(row, 3);
     fact->dev = db_u64(row, 4);
     fact->ino = db_u64(row, 5);
-    fact->mtime_ns = db_i64(row, 6);
+    fact->born = db_u64(row, 6);
+    fact->mtime_ns = db_i64(row, 7);
     return 0;
 }
 
@@ -188,8 +189,8 @@ int record_read(const char *path, struct record_run *out, weir_error *err)
         code = each(&db, "SELECT name, value FROM run", run_row, out, err);
     if (code == 0)
         code = each(&db,
-                    "SELECT kind, name, value, size, dev, ino, mtime_ns FROM "
-                    "fact ORDER BY number",
+                    "SELECT kind, name, value, size, dev, ino, born, "
+                    "mtime_ns FROM fact ORDER BY number",
                     fact_row, out, err);
     if (code == 0)
         code = each(&db,

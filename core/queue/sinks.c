@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -24,61 +23,45 @@
 /* ------------------------------------------------------- which file it is ----
  */
 
-static int identify(int folder, const char *name, int flags,
-                    struct identity *out)
-{
-    struct statx stx;
-    struct stat st;
-
-    if (statx(folder, name, flags, STATX_BASIC_STATS | STATX_BTIME, &stx) ==
-        0) {
-        *out = (struct identity){
-            .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
-            .ino = stx.stx_ino,
-            .size = stx.stx_size,
-            .mode = stx.stx_mode,
-        };
-        if ((stx.stx_mask & STATX_BTIME) != 0)
-            out->born = (uint64_t)stx.stx_btime.tv_sec * NS_PER_S +
-                        stx.stx_btime.tv_nsec;
-        return 0;
-    }
-    /* A filter of system calls may know no statx. */
-    if (fstatat(folder, name, &st, flags) < 0)
-        return -errno;
-    *out = (struct identity){ .dev = (uint64_t)st.st_dev,
-                              .ino = (uint64_t)st.st_ino,
-                              .size = (uint64_t)st.st_size,
-                              .mode = st.st_mode };
-    return 0;
-}
-
-int identity_of(int fd, struct identity *out)
-{
-    return identify(fd, "", AT_EMPTY_PATH, out);
-}
-
-static bool is_same(const struct identity *id, uint64_t dev, uint64_t ino,
-                    uint64_t born)
-{
-    return id->dev == dev && id->ino == ino &&
-           (id->born == born || id->born == 0 || born == 0);
-}
-
 bool sink_is_file(const struct sink_head *sink, const struct identity *id)
 {
-    return is_same(id, sink->dev, sink->ino, sink->born);
+    const struct identity named = { .dev = sink->dev,
+                                    .ino = sink->ino,
+                                    .born = sink->born };
+
+    return identity_same(&named, id);
+}
+
+static struct identity saved_identity(const struct saved_sink *sink)
+{
+    return (struct identity){ .dev = sink->dev,
+                              .ino = sink->ino,
+                              .born = sink->born };
+}
+
+bool saved_sink_same(const struct saved_sink *a, const struct saved_sink *b)
+{
+    const struct identity was = saved_identity(a), is = saved_identity(b);
+
+    return identity_still(&was, &is);
+}
+
+static int look_again(const struct saved_sink *sink, struct identity *is)
+{
+    const struct identity was = saved_identity(sink);
+    int code = identity_at(sink->path, is);
+
+    return code < 0 ? code : identity_still(&was, is);
 }
 
 int saved_sink_look(const struct saved_sink *sink, uint64_t *size_out)
 {
-    struct identity id;
-    int code = identify(AT_FDCWD, sink->path, AT_SYMLINK_NOFOLLOW, &id);
+    struct identity is;
+    int code = look_again(sink, &is);
 
-    if (code < 0)
-        return code;
-    *size_out = id.size;
-    return is_same(&id, sink->dev, sink->ino, sink->born);
+    if (code >= 0)
+        *size_out = is.size;
+    return code;
 }
 
 /* ------------------------------------------------------------- registry ----
@@ -107,11 +90,12 @@ int sink_restore(struct segment *segment, unsigned sink,
                  const struct saved_sink *saved, weir_error *err)
 {
     struct sink_head *head = &segment->sinks[sink];
+    struct identity is;
 
     if (sink >= segment->sink_count)
         return error_set(err, WEIR_EFULL, "too many files were appended to");
     head->group = saved->group;
-    head->dev = saved->dev;
+    head->dev = look_again(saved, &is) == 1 ? is.dev : saved->dev;
     head->ino = saved->ino;
     head->born = saved->born;
     atomic_store(&head->length, saved->length);
@@ -223,7 +207,7 @@ static bool is_gone(const struct sink_head *sink)
 
     if (strlen(sink->path) >= FILE_NAME_MOST - 1)
         return false;
-    code = identify(AT_FDCWD, sink->path, AT_SYMLINK_NOFOLLOW, &id);
+    code = identity_at(sink->path, &id);
     return code == 0 ? !sink_is_file(sink, &id) : code == -ENOENT;
 }
 

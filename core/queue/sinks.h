@@ -4,8 +4,7 @@
 #ifndef QUEUE_SINKS_H
 #define QUEUE_SINKS_H
 
-#include <sys/types.h>
-
+#include "base/identity.h"
 #include "queue/internal.h"
 
 /* --- sink.c --- */
@@ -13,15 +12,7 @@
 int sink_lock(struct segment *segment, unsigned sink);
 
 /* --- sinks.c --- */
-/* An inode's number is given out again when its file is gone; so the time of
- * its birth belongs to it, where it is to be had. */
-struct identity {
-    uint64_t dev, ino, born, size;
-    mode_t mode;
-};
-
-int identity_of(int fd, struct identity *out);
-/* The same, of a file that can be appended to exactly once. */
+/* Which file it is; one that can be appended to exactly once. */
 int sink_identify(int fd, struct identity *out, weir_error *err);
 bool sink_is_file(const struct sink_head *sink, const struct identity *id);
 /* It is named, and for that file in that group. */

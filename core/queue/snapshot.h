@@ -94,6 +94,9 @@ void segment_set_sinks_log(struct segment *segment, int fd);
 /* What was noted in it, in that order; half a note at its end is none. */
 int sinks_log_read(int fd, struct snapshot *out, weir_error *err);
 
+/* Of the same file, as far as can be told when it may have been mounted anew
+ * between them. */
+bool saved_sink_same(const struct saved_sink *a, const struct saved_sink *b);
 /* Which file it is now. 1: the same; 0: another; -ENOENT: none; -errno.
  * *size_out: its size. */
 int saved_sink_look(const struct saved_sink *sink, uint64_t *size_out);

@@ -22,9 +22,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/identity.h"
 #include "journal/facts.h"
 #include "queue/snapshot.h"
 #include "run/supervisor.h"
@@ -59,15 +59,22 @@ static int check_states(struct supervisor *sup, weir_error *err)
  */
 
 static int reopen(const struct record_fact *fact, int flags, int *fd_out,
-                  struct stat *st, weir_error *err)
+                  uint64_t *size_out, weir_error *err)
 {
+    const struct identity was = { .dev = fact->dev,
+                                  .ino = fact->ino,
+                                  .born = fact->born };
+    struct identity is;
+    int code;
+
     *fd_out = open(fact->value, flags | O_CLOEXEC | O_NOCTTY);
-    if (*fd_out < 0 || fstat(*fd_out, st) < 0)
-        return error_sys(err, -errno, "cannot open '%.500s' again",
-                         fact->value);
-    if (fact->dev != (uint64_t)st->st_dev || fact->ino != (uint64_t)st->st_ino)
+    code = *fd_out < 0 ? -errno : identity_of(*fd_out, &is);
+    if (code < 0)
+        return error_sys(err, code, "cannot open '%.500s' again", fact->value);
+    if (!identity_still(&was, &is))
         return error_set(err, WEIR_ESTATE,
                          "'%.500s' is another file than it was", fact->value);
+    *size_out = is.size;
     return 0;
 }
 
@@ -76,13 +83,13 @@ static int reopen_input(struct supervisor *sup, weir_error *err)
     const struct record_fact *fact = facts_find(journal_of(sup)->run, "stdin");
     const struct book *book =
         &journal_of(sup)->from->books.at[sup->plan.reader];
-    struct stat st;
+    uint64_t size;
     int64_t start = 0;
     int code;
 
     if (fact == NULL || fact->value[0] == '\0' || book->ended == ENDED_ALL)
         return 0;
-    code = reopen(fact, O_RDONLY, &sup->own_input, &st, err);
+    code = reopen(fact, O_RDONLY, &sup->own_input, &size, err);
     if (code < 0)
         return code;
     text_int(fact->name, &start, NULL);
@@ -98,25 +105,25 @@ static int reopen_output(struct supervisor *sup, weir_error *err)
     const struct record_fact *fact = facts_find(journal_of(sup)->run, "stdout");
     const struct book *book =
         &journal_of(sup)->from->books.at[sup->plan.writer];
-    uint64_t written = 0;
-    struct stat st;
+    uint64_t written = 0, size;
     int64_t length = 0;
     int code;
 
     if (fact == NULL || fact->value[0] == '\0')
         return 0;
-    code = reopen(fact, O_WRONLY, &sup->own_output, &st, err);
+    code = reopen(fact, O_WRONLY, &sup->own_output, &size, err);
     if (code < 0)
         return code;
     if (book->cursor_size == sizeof written)
         memcpy(&written, book->cursor, sizeof written);
     text_int(fact->name, &length, NULL);
     length += (int64_t)written;
-    if (st.st_size < length)
+    if (size < (uint64_t)length)
         return error_set(err, WEIR_ESTATE,
                          "'%.500s', the run's standard output, had %lld bytes "
-                         "at the checkpoint, and has %lld",
-                         fact->value, (long long)length, (long long)st.st_size);
+                         "at the checkpoint, and has %llu",
+                         fact->value, (long long)length,
+                         (unsigned long long)size);
     if (ftruncate(sup->own_output, length) < 0 ||
         lseek(sup->own_output, 0, SEEK_END) < 0)
         return error_sys(err, -errno, "cannot cut '%.500s'", fact->value);

@@ -17,8 +17,7 @@ static bool is_known(const struct snapshot *from, size_t count,
 {
     for (size_t i = 0; i < count; i++)
         if (from->sinks.at[i].group == sink->group &&
-            from->sinks.at[i].dev == sink->dev &&
-            from->sinks.at[i].ino == sink->ino)
+            saved_sink_same(&from->sinks.at[i], sink))
             return true;
     return false;
 }

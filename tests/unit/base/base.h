@@ -18,6 +18,7 @@ Suite *error_suite(void);
 Suite *fault_suite(void);
 Suite *fd_suite(void);
 Suite *human_suite(void);
+Suite *identity_suite(void);
 Suite *json_suite(void);
 Suite *log_suite(void);
 Suite *map_suite(void);

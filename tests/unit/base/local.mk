@@ -13,6 +13,7 @@ TESTS += %D%/test
 	%D%/fault.c \
 	%D%/fd.c \
 	%D%/human.c \
+	%D%/identity.c \
 	%D%/json.c \
 	%D%/log.c \
 	%D%/main.c \
