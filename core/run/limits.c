@@ -20,6 +20,7 @@
 #define GRACE_LEAST_NS (100 * NS_PER_MS)
 #define SWEEP_NS (1 * NS_PER_S)
 #define LATE_NS (200 * NS_PER_MS)
+#define SLOW_NS (10 * NS_PER_S) /* to open, to close: then it is told */
 enum { PARTS = 16, HOLDER_SEEN = 3 };
 
 static void strike(struct supervisor *sup, struct seat *seat, int64_t limit_ns,
@@ -59,6 +60,23 @@ static void look(struct supervisor *sup, struct seat *seat,
     seat->beat = sample->beat;
 }
 
+/* To open a task takes as long as it takes, and so it does to close it where
+ * the stage has no limit: no item can be blamed. People are told, once. */
+static void tell_slow(struct supervisor *sup, struct seat *seat)
+{
+    bool closes = seat->ready && member_book(sup->segment, seat->member)->ended;
+    bool *told = closes ? &seat->told_close : &seat->told_open;
+    int64_t since = closes ? seat->turn_since : seat->started_ns;
+    char name[96];
+
+    if (*told || (seat->ready && !closes) || sup->now - since < SLOW_NS)
+        return;
+    *told = true;
+    progress_say(sup, LOG_WARNING, "%s: worker %d still %s its task",
+                 supervisor_who(sup, seat->member, name, sizeof name),
+                 (int)seat->pid, closes ? "closes" : "opens");
+}
+
 /* Returns when this seat is to be looked at again. */
 static int64_t watch_seat(struct supervisor *sup, struct seat *seat)
 {
@@ -71,6 +89,7 @@ static int64_t watch_seat(struct supervisor *sup, struct seat *seat)
         return watch_struck(sup, seat);
     member_sample(sup->segment, seat->member, &sample);
     look(sup, seat, &sample);
+    tell_slow(sup, seat);
     if (shortest == FOREVER || !seat->ready)
         return FOREVER;
     if (sup->now - seat->turn_since >= job->soft_ns && !seat->told) {

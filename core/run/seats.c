@@ -307,6 +307,7 @@ void seats_sit(struct supervisor *sup, struct seat *seat, pid_t pid, int pidfd)
     seat->settled = seat_settled(sup, seat->member);
     seat->refused = 0;
     seat->struck = seat->killed = seat->told = false;
+    seat->told_open = seat->told_close = false;
     if (supervisor_watch(sup, pidfd, WATCH_SEAT, seat->member) < 0)
         supervisor_fail(sup, "no descriptors left for a worker");
 }

@@ -72,7 +72,8 @@ struct seat {
     int64_t turn_since;
     uint64_t beat; /* and the sign of life */
     int64_t beat_since;
-    bool told; /* that it is overdue */
+    bool told;                  /* that it is overdue */
+    bool told_open, told_close; /* people: that it takes long */
     bool struck;
     struct death verdict; /* why: of our own kill */
     int64_t kill_ns;

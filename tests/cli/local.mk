@@ -29,6 +29,7 @@ cli_tests = \
 	%D%/run-clock.sh \
 	%D%/run-failed.sh \
 	%D%/run-halt.sh \
+	%D%/run-hung.sh \
 	%D%/run-idle.sh \
 	%D%/run-inline.sh \
 	%D%/run-journal.sh \
@@ -50,7 +51,8 @@ cli_tests = \
 	%D%/torture.sh
 TESTS += $(cli_tests)
 LONG_TESTS += %D%/journal-damaged.sh %D%/plugins-damaged.sh \
-	%D%/run-idle.sh %D%/run-sizes.sh %D%/run-wild.sh %D%/torture.sh
+	%D%/run-hung.sh %D%/run-idle.sh %D%/run-sizes.sh \
+	%D%/run-wild.sh %D%/torture.sh
 EXTRA_DIST += $(cli_tests) \
 	%D%/plugins/bad.c \
 	%D%/plugins/gate.c \
