@@ -168,7 +168,7 @@ static int ask(struct asked *asked, struct look *out, weir_error *err)
     int code = nursery_start(&spec, &nursery, &reply, NULL, NULL, err);
 
     nursery_stop(&nursery);
-    if (code == WEIR_EPLUGIN)
+    if (code == WEIR_EPLUGIN || code == -EBADF)
         code = note_death(asked, err->text, out);
     else if (code == 0)
         code = read_reply(&reply, out);

@@ -10,6 +10,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct loading {
     char busy[256];
     struct exit_record exit;
     bool timed_out;
+    bool deaf; /* it closed what it was heard by */
 };
 
 static int64_t limit_of(const struct job_options *options)
@@ -85,6 +87,9 @@ static int load_once(struct loading *loading, weir_error *err)
     code = nursery_start(&spec, &loading->nursery, &loading->reply,
                          loading->busy, &loading->exit, err);
     loading->timed_out = code == WEIR_EPLUGIN && clock_left(end) == 0;
+    loading->deaf = code == -EBADF;
+    if (loading->deaf)
+        code = WEIR_EPLUGIN;
     if (loading->reply.failed)
         return error_sys(err, WEIR_ENOMEM, "cannot take in what was loaded");
     return own_code(loading, code, err);
@@ -101,6 +106,8 @@ static const char *end_words(const struct loading *loading, char *out,
     if (loading->timed_out)
         snprintf(out, room, "it did not come to an end within %s",
                  text_from_duration(time, loading->limit_ns));
+    else if (loading->deaf)
+        snprintf(out, room, "it closed descriptors that were weir's");
     else if (loading->exit.signaled)
         snprintf(out, room, "the process was %s",
                  exit_words(words, &loading->exit));
@@ -162,7 +169,7 @@ static bool tell_death(struct reading *reading, struct loading *loading)
 /* By somebody else, or for want of memory: no crash of a plugin ends so. */
 static bool was_killed(const struct loading *loading)
 {
-    return !loading->timed_out && loading->exit.signaled &&
+    return !loading->timed_out && !loading->deaf && loading->exit.signaled &&
            loading->exit.code == SIGKILL;
 }
 

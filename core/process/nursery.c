@@ -586,6 +586,13 @@ static int judge(struct nursery *nursery, const struct nursery_spec *spec,
         return error_set(err, heard,
                          "cannot hear the process that loads and forks");
     }
+    if (heard != 0 && !wait_gone(nursery->pidfd, GONE_NS)) {
+        end_nursery(nursery, 0);
+        return error_set(err, -EBADF,
+                         "the process that loads closed descriptors that were "
+                         "weir's, and was killed%s%s",
+                         with, preparing->busy);
+    }
     if (heard != 0) {
         end_nursery(nursery, GONE_NS);
         return error_set(err, WEIR_EPLUGIN, "the process that loads was %s%s%s",

@@ -90,8 +90,9 @@ struct nursery_event {
  *              255 bytes and a NUL; may be NULL)
  *
  * Returns 0; WEIR_EPLUGIN: died, was killed at its time limit, or said
- * failure in prepare (err says which; *exit_out how, may be NULL); or a
- * negated errno of fork, pipe, socketpair.
+ * failure in prepare (err says which; *exit_out how, may be NULL); -EBADF: it
+ * closed its socket in prepare, and was killed; or a negated errno of fork,
+ * pipe, socketpair.
  */
 int nursery_start(const struct nursery_spec *spec, struct nursery **out,
                   struct buf *reply, char *busy_out,

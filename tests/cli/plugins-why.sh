@@ -56,6 +56,27 @@ compile quits <<'EOF'
 __attribute__((constructor)) static void quits(void) { exit(0); }
 EOF
 why quits 2 'quits\.so: .*exit' 'it exits while it is loaded'
+compile deaf <<'EOF'
+#define _GNU_SOURCE
+#include <unistd.h>
+__attribute__((constructor)) static void deaf(void)
+{
+    close_range(3, ~0u, 0);
+    for (;;)
+        pause();
+}
+EOF
+why deaf 2 "deaf\.so: .*closed descriptors that were weir's" \
+    'it closes what is not its own while it is loaded, and hangs'
+cat >deaf.yaml <<'YAML'
+weir: 1
+job: deaf
+plugins: [plugins]
+stages: [{ name: deaf, task: deaf.x, from: stdin, to: stdout }]
+YAML
+run weir check deaf.yaml
+exits 2 'that is a mistake of the job'
+like 'at its place' err 'deaf\.yaml:4:.* it closed descriptors'
 mkdir plugins/folder.so
 why folder 2 'folder\.so: .*regular file' 'a folder'
 ln -s nowhere plugins/dangling.so
