@@ -85,17 +85,14 @@ static int prune(struct keeping *keeping, int64_t oldest_ns)
                         oldest_ns, &keeping->err);
 }
 
-/* By the wall clock, which may be set at any time: so it is asked once, when
- * nothing of this run is there, and what this one keeps is not let go of when
- * the clock is set forward while it is under way. */
+/* By the wall clock, which may be set at any time: so it is asked when this
+ * process begins and not again, and what a run keeps is not let go of when the
+ * clock is set forward while it is under way. */
 static int64_t oldest(const struct keeping *keeping)
 {
-    const struct keeper_place *place = keeping->place;
+    int64_t most = keeping->place->keep->most_age_ns;
 
-    if (place->keep->most_age_ns == FOREVER ||
-        member_book(place->segment, place->number)->done > 0)
-        return 0;
-    return wall_clock() - place->keep->most_age_ns;
+    return most == FOREVER ? 0 : wall_clock() - most;
 }
 
 /* What the run is, in one transaction. */

@@ -136,6 +136,33 @@ run weir failed --list runs/gate-*
 is 'hold for the store in its folder' \
     "$(($(wc -l <out) > 60 && $(wc -l <out) < 600))" 1
 
+# An age: what is older goes when the run is resumed.
+mkfifo aging
+weir run --quiet --journal=aged --checkpoint=20ms --failed-age=1ms gate.yaml \
+    <aging >out 2>err &
+pid=$!
+exec 9>aging
+echo 'bad 5' >&9
+_kept_one() {
+    weir show --json aged/gate-* 2>/dev/null | grep -q '"failed":1,'
+}
+until_true 30 _kept_one
+kill -9 $pid
+wait $pid 2>/dev/null
+exec 9>&-
+printf 'bad 5\nbad 6\n' >two
+_aged() {
+    timeout -k 5 60 weir resume --quiet aged/gate-* <two >out 2>err
+    status=$?
+    ! grep -q 'is under way' err
+}
+until_true 30 _aged
+exits 1 'a run with a limit of age is resumed'
+run weir failed --list aged/gate-*
+is 'the older went' "$(grep -o '"bad [0-9]"' out)" '"bad 6"'
+run weir failed aged/gate-*
+like 'and it is said' err '1 more w'
+
 # While the run is under way.
 mkfifo pipe
 weir run --quiet --keep-failed=live gate.yaml <pipe >out 2>err &
