@@ -26,7 +26,7 @@
 
 enum { BLOCK = 1 << 20, READ_SIZE = 256 << 10, CLAIM_PART = 4 };
 #define READER_ROOT (UINT64_C(0xfff) << 52) /* source number of its items */
-#define WHOLE_MOST (UINT64_C(1) << 30)
+#define ITEM_MOST (UINT64_C(1) << 30)
 
 enum { TAIL = 32 };
 
@@ -173,6 +173,12 @@ static int put_failure(struct reading *reading, const char *why)
     return 0;
 }
 
+/* The largest item that can be made of it. */
+static uint64_t most_of(const struct end_place *place)
+{
+    return place->bytes < ITEM_MOST ? place->bytes : ITEM_MOST;
+}
+
 static int too_long(struct reading *reading, size_t size)
 {
     char why[200], most[32], is[32];
@@ -182,7 +188,7 @@ static int too_long(struct reading *reading, size_t size)
              "%s",
              reading->place->as == STDIN_LINES ? "a line" : "the whole",
              text_from_size(is, size),
-             text_from_size(most, reading->place->bytes));
+             text_from_size(most, most_of(reading->place)));
     return put_failure(reading, why);
 }
 
@@ -213,12 +219,12 @@ static int put(struct reading *reading, const char *data, size_t size)
 
 /* ------------------------------------------------------------- framing ---- */
 
-/* A line that is longer than the queue is left out, all of it. */
-static int leave_long_line(struct reading *reading)
+/* A line, or the whole, that no item can hold is left out, all of it. */
+static int leave_too_long(struct reading *reading)
 {
     size_t size = reading->data.size;
 
-    if (size <= reading->place->bytes || reading->skipping)
+    if (size <= most_of(reading->place) || reading->skipping)
         return 0;
     reading->skipping = true;
     return too_long(reading, size);
@@ -245,7 +251,7 @@ static int put_lines(struct reading *reading)
     }
     drop_passed(reading, at);
     if (code == 0)
-        code = leave_long_line(reading);
+        code = leave_too_long(reading);
     if (reading->skipping)
         drop_passed(reading, reading->data.size);
     return code;
@@ -280,10 +286,12 @@ static int put_blocks(struct reading *reading)
 
 static int put_whole(struct reading *reading)
 {
-    int code;
+    int code = leave_too_long(reading);
 
-    if (!reading->end || reading->skipping)
-        return 0;
+    if (reading->skipping)
+        drop_passed(reading, reading->data.size);
+    if (code < 0 || !reading->end || reading->skipping)
+        return code;
     code = put(reading, reading->data.data, reading->data.size);
     reading->at = reading->data.size;
     return code;
@@ -348,11 +356,7 @@ static int read_all(struct reading *reading)
                      weir_strerror(code));
             return code;
         }
-        if (reading->place->as == STDIN_WHOLE &&
-            reading->data.size > WHOLE_MOST)
-            code = leave_long_line(reading);
-        if (code == 0)
-            code = put_all(reading);
+        code = put_all(reading);
         if (code == 0)
             code = commit(reading);
     }

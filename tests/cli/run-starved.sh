@@ -57,6 +57,12 @@ if (ulimit -v 4000000 && weir --version) >ok.log 2>&1; then
 else
     skip 'no address space' 'the command itself needs more'
 fi
+if long && [ $plain = yes ]; then
+    sed 's/from: stdin/from: { stdin: { as: whole } }/' up.yaml >whole.yaml
+    try 'more than an item can be takes no more memory' 1 'at most 1 GiB' \
+        'ulimit -d 3000000
+         head -c 4500000000 /dev/zero | weir run whole.yaml'
+fi
 
 # As somebody for whom the limit holds, who may not be able to read the build.
 as_nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
