@@ -499,6 +499,9 @@ struct recovered {
 };
 int member_recover(struct segment *segment, unsigned number, enum cause cause,
                    int code, struct recovered *out);
+/* The item that a dead one has in hand was not at fault: its attempt is not
+ * charged, as when it is given back. Before it is recovered, and once. */
+void member_pardon(struct segment *segment, unsigned number);
 /* What a dead one has in hand, before it is recovered. */
 void member_hand(const struct segment *segment, unsigned number,
                  struct recovered *out);

@@ -75,6 +75,19 @@ void member_hand(const struct segment *segment, unsigned number,
         hand_of(segment, number, out);
 }
 
+/* Who died between noting it in hand and the charge (lease.c) had not charged
+ * it: then an item that was tried before has one attempt more in the end. */
+void member_pardon(struct segment *segment, unsigned number)
+{
+    struct recovered out;
+    struct slot *slot = number < segment->member_count
+                            ? hand_of(segment, number, &out)
+                            : NULL;
+
+    if (slot != NULL && slot->attempt > 0)
+        slot->attempt--;
+}
+
 /* The item in hand, when it is one: its cause, and who it was. */
 static void blame(struct segment *segment, unsigned number, enum cause cause,
                   int code, struct recovered *out)

@@ -422,14 +422,23 @@ static void succeed(struct supervisor *sup, struct seat *seat,
     replace(sup, seat, death, tries);
 }
 
+/* Whoever dies, dies of that. */
+static bool ends_now(const struct supervisor *sup)
+{
+    return sup->over || sup->stops > 1 || sup->why != NULL;
+}
+
 static void recover(struct supervisor *sup, unsigned member,
                     const struct death *death, struct recovered *hand_out)
 {
     const struct seat *seat = &sup->seats[member];
     unsigned dropper = sup->plan.dropper[seat->stage];
-    int code = member_recover(sup->segment, member, death->cause, death->code,
-                              hand_out);
+    int code;
 
+    if (ends_now(sup)) /* who resumes is to do it as if it had not begun */
+        member_pardon(sup->segment, member);
+    code = member_recover(sup->segment, member, death->cause, death->code,
+                          hand_out);
     if (code >= 0 && dropper != 0)
         code = member_recover(sup->segment, dropper + seat->index, CAUSE_NONE,
                               0, NULL);

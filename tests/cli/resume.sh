@@ -63,6 +63,24 @@ for signal in TERM KILL; do
     same "$signal: each line once, in order" result want
 done
 
+# --- what was in hand ---
+# A stop charges it no attempt, also where its worker dies of the stop.
+sed 's/workers: 1,/workers: 1, retries: 0,/' job.yaml >once.yaml
+_is_held() {
+    weir show --json last 2>/dev/null |
+        grep -q '"name":"mark"[^}]*"done":9999[^0-9]'
+}
+rm -f result
+begin once.yaml
+until_true 30 _is_held
+kill -TERM $runner
+kill -HUP $runner
+wait $runner 2>/dev/null
+rm -f hold
+run weir resume --quiet last
+exits 0 'stopped at once, it goes on'
+same 'and what was in hand is done, too' result want
+
 # --- what has changed ---
 rm -f result
 begin job.yaml
