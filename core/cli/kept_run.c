@@ -179,7 +179,7 @@ enum status kept_describe(struct keeping_run *keeping, const struct job *job,
                           const struct job_options *options)
 {
     if (!add_facts(keeping, job, options)) {
-        complain("cannot note of what the failed items are");
+        complain("cannot note of what the failed items are: %m");
         return STATUS_BROKEN;
     }
     keeping->keep.facts = keeping->facts.at;

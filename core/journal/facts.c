@@ -314,15 +314,26 @@ static int gather(const struct job *job, const struct job_options *options,
         code = add_end(out, "stdout", output);
     out->version = strdup(weir_version());
     out->job = strdup(job->name);
-    out->file = realpath(job->file, NULL);
-    out->cwd = getcwd(NULL, 0);
     out->text = strndup(job->text, job->text_size);
     out->text_size = job->text_size;
     out->workers = options->workers;
-    if (out->version == NULL || out->job == NULL || out->cwd == NULL ||
-        out->text == NULL || out->file == NULL)
+    if (out->version == NULL || out->job == NULL || out->text == NULL)
         return WEIR_ENOMEM;
     return code;
+}
+
+/* Where it is. */
+static int add_places(const struct job *job, struct record_run *out,
+                      weir_error *err)
+{
+    int code = folder_here(&out->cwd, err);
+
+    if (code < 0)
+        return code;
+    out->file = realpath(job->file, NULL);
+    return out->file == NULL
+               ? error_sys(err, -errno, "cannot name '%s'", job->file)
+               : 0;
 }
 
 int facts_gather(const struct job *job, const struct job_options *options,
@@ -334,6 +345,9 @@ int facts_gather(const struct job *job, const struct job_options *options,
         return error_set(err, WEIR_EINVAL,
                          "a job that comes from standard input cannot be "
                          "resumed: put it into a file, or leave out --journal");
+    code = add_places(job, out, err);
+    if (code < 0)
+        return code;
     code = gather(job, options, input, output, out);
     return code < 0 ? error_set(err, code,
                                 "what the run depends on cannot be "

@@ -39,6 +39,20 @@ static int64_t ns_of(struct timespec time)
     return time.tv_sec * NS_PER_S + time.tv_nsec;
 }
 
+int folder_here(char **out, weir_error *err)
+{
+    char *here = getcwd(NULL, 0);
+    /* "(unreachable)/x" is how Linux names a folder outside the root. */
+    int code = here == NULL ? -errno : here[0] != '/' ? -ENOENT : 0;
+
+    if (code < 0) {
+        free(here);
+        return error_sys(err, code, "cannot name the working directory");
+    }
+    *out = here;
+    return 0;
+}
+
 char *folder_base(const char *given, weir_error *err)
 {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
@@ -49,9 +63,9 @@ char *folder_base(const char *given, weir_error *err)
     if (given != NULL && given[0] == '/') {
         base = strdup(given);
     } else if (given != NULL && given[0] != '\0') {
-        here = getcwd(NULL, 0);
-        if (here != NULL)
-            size = asprintf(&base, "%s/%s", here, given);
+        if (folder_here(&here, err) < 0)
+            return NULL;
+        size = asprintf(&base, "%s/%s", here, given);
     } else if (state != NULL && state[0] == '/') {
         size = asprintf(&base, "%s/weir/runs", state);
     } else if (home != NULL && home[0] == '/') {

@@ -40,8 +40,11 @@ struct run_folder {
     int lock;   /* RUN/files, locked; -1: not held */
 };
 
+/* The working directory, absolute, the caller's. A code, and err: it was
+ * removed, or there is no memory. */
+int folder_here(char **out, weir_error *err);
 /* The base folder: @given, or the default; absolute, the caller's. NULL: there
- * is no home, or no memory; err. */
+ * is no home, no working directory, or no memory; err. */
 char *folder_base(const char *given, weir_error *err);
 /*
  * folder_make - a new folder for a run of @job: "JOB-20261127-0038-3f9a"

@@ -133,6 +133,23 @@ is 'it cannot be set up' "$((refused > 0))" 1
 is 'and leaves nothing, or what has not ended for those who resume' \
     "$wrong" ''
 
+# --- where there is no working directory any more ---
+gone() {
+    mkdir gone
+    (cd gone && rmdir "$work/gone" && weir "$@" </dev/null) >out 2>err
+    # shellcheck disable=SC2034 # read by `exits`
+    status=$?
+}
+gone runs --journal=here
+exits 3 'runs in a folder that is gone'
+like 'it is said' err 'cannot name the working directory: No such file or directory'
+gone run --quiet --journal="$work/other" "$work/pass.yaml"
+exits 3 'a run that is to be resumed there'
+like 'it is said, too' err 'cannot name the working directory: No such file or directory'
+gone run --quiet --keep-failed="$work/kept" "$work/pass.yaml"
+exits 3 'failed items to be noted'
+like 'are not' err 'what the failed items are: No such file or directory'
+
 # --- a journal that is damaged ---
 run sh -c 'echo three | weir run --journal --quiet pass.yaml'
 folder=$(weir show --json last | sed 's/.*"folder":"\([^"]*\)".*/\1/')
