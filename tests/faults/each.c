@@ -558,6 +558,9 @@ static const char *wrong(const struct row *row)
         snprintf(what, sizeof what, "leaves '%s'", stray);
         return what;
     }
+    if (row->varies && board->struck > 0 &&
+        strstr(got.err.at, "not safe to retry") != NULL)
+        return "blames a task";
     if (got.is_again && got.again != sound.status)
         return told_all_lost() ? NULL : "cannot be done again";
     if (got.status == sound.status || got.is_again) {
