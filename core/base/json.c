@@ -131,9 +131,14 @@ void json_int(struct json *json, const char *key, int64_t value)
 static void print_real(struct buf *out, double value)
 {
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    locale_t before = uselocale(c);
+    locale_t before;
     char text[32];
 
+    if (c == (locale_t)0) {
+        out->failed = true;
+        return;
+    }
+    before = uselocale(c);
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)

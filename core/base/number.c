@@ -113,6 +113,8 @@ int text_real(const char *text, double *value_out, weir_error *err)
     if (!is_real(text))
         return refuse(err, text, "a number; write it as 12, 0.5 or 1e-3");
     c = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* glibc: no allocation */
+    if (c == (locale_t)0)
+        return error_set(err, WEIR_ENOMEM, "no memory to read a number");
     value = strtod_l(text, NULL, c);
     freelocale(c);
     errno = saved;
