@@ -136,13 +136,6 @@ go --rounds=3 --seed=1 --json job.yaml
 exits 1 'the number of the attempt'
 like 'for programs' out '^\{"seed":[0-9]+,"same":false,"found":"stage .tried. gave other bytes'
 rm -rf scratch/*
-job refuse 1
-go --rounds=1 --seed=1 job.yaml
-exits 1 'items that fail'
-like 'have their reason' out "stage 'tried' failed at [1-9].* undisturbed 0 .*it was here before"
-like 'which may be anybody' err '1 of 1 rounds failed as none does undisturbed: why'
-unlike 'and the task is not blamed' err 'not safe to retry'
-rm -rf scratch/*
 job random 1
 go --rounds=1 job.yaml
 exits 3 'other output each time'

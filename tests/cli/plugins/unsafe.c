@@ -5,7 +5,6 @@
  *
  *   number   puts a number in front, of a counter that dies with the worker
  *   attempt  says which attempt it is
- *   refuse   passes on at the first attempt, and fails at others
  *   random   gives something else each time
  *   sink     takes items, and what it does with them nobody knows
  *   safe     passes on; slow enough to be hit
@@ -49,21 +48,6 @@ static int attempt_run(weir_call *call)
 {
     take_time();
     return give(call, weir_attempt(call));
-}
-
-static int refuse_run(weir_call *call)
-{
-    take_time();
-    return weir_attempt(call) == 1
-               ? weir_pass(call, 0)
-               : weir_fail(call, WEIR_PERMANENT, "it was here before");
-}
-
-static int hangs_run(weir_call *call)
-{
-    (void)call;
-    for (;;)
-        pause();
 }
 
 static int random_run(weir_call *call)
@@ -117,10 +101,6 @@ static const weir_task tasks[] = {
     { .name = "attempt",
       .summary = "Say the attempt",
       .run = attempt_run,
-      .outputs = "out" },
-    { .name = "refuse",
-      .summary = "Fail at what was tried",
-      .run = refuse_run,
       .outputs = "out" },
     { .name = "random",
       .summary = "Say the pid",
