@@ -143,10 +143,19 @@ weir run --quiet --journal=aged --checkpoint=20ms --failed-age=1ms gate.yaml \
 pid=$!
 exec 9>aging
 echo 'bad 5' >&9
+_checkpoints() {
+    weir show --json aged/gate-* 2>/dev/null |
+        sed -n 's/.*"checkpoints":\([0-9]*\).*/\1/p'
+}
 _kept_one() {
-    weir show --json aged/gate-* 2>/dev/null | grep -q '"failed":1,'
+    [ "$(weir failed --list aged/gate-* 2>/dev/null | wc -l)" = 1 ]
+}
+_later() {
+    [ "$(_checkpoints)" -gt "$((had + 1))" ]
 }
 until_true 30 _kept_one
+had=$(_checkpoints)
+until_true 30 _later # one that was begun with it kept
 kill -9 $pid
 wait $pid 2>/dev/null
 exec 9>&-
