@@ -963,7 +963,7 @@ int main(void)
     static Suite *(*const suites[])(void) = { runs_suite, NULL };
 
 #ifndef HAVE_SQLITE
-    return 77; /* no journals: skipped */
+    return suites_skip("built without SQLite: no journals");
 #endif
     is_long = getenv("WEIR_LONG") != NULL;
     points_listed(&points, "tests/crash/runs.c");

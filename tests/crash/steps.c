@@ -512,6 +512,9 @@ int main(void)
 {
     static Suite *(*const suites[])(void) = { steps_suite, NULL };
 
-    /* What a sanitizer adds goes another way each time, and proves nothing. */
-    return STEPPER_WORKS && !SANITIZED ? suites_main(suites) : 77;
+    if (!STEPPER_WORKS)
+        return suites_skip("steps are those of x86-64");
+    if (SANITIZED) /* each time another way, and none of it weir's */
+        return suites_skip("most instructions are the sanitizer's");
+    return suites_main(suites);
 }

@@ -37,6 +37,8 @@
  * misspelt suite a success.
  */
 int suites_main(Suite *(*const suites[])(void));
+/* Says that none of them can run here, and why; the status of main. */
+int suites_skip(const char *why);
 
 /* In the test's process, before and after it. The teardown fails the test
  * when a child, or a child's child that lost its parent, is still there: one
