@@ -312,6 +312,19 @@ static _Noreturn void worker_main(struct house *house)
     _exit(returned);
 }
 
+/* It may have begun; who is told that there is none can rely on that. It stays
+ * to be reaped. */
+static void put_down(pid_t pid)
+{
+    siginfo_t dead;
+
+    kill(pid, SIGKILL); /* its group may not be there yet */
+    kill(-pid, SIGKILL);
+    while (waitid(P_PID, (id_t)pid, &dead, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR)
+        continue;
+}
+
 static void fork_worker(struct house *house)
 {
     const int ours[] = { house->socket, house->deaths, house->verdict_in,
@@ -348,8 +361,7 @@ static void fork_worker(struct house *house)
     if (pidfd < 0) {
         int code = -errno;
 
-        kill(pid, SIGKILL); /* its group may not be there yet */
-        kill(-pid, SIGKILL);
+        put_down(pid);
         worker->wanted = worker->dismissed = true;
         refuse(house, code);
         return;

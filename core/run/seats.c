@@ -658,7 +658,9 @@ void seats_end(struct supervisor *sup)
             waitpid(seat->pid, NULL, WNOHANG);
         }
         wrote_end(sup, seat->wrote);
-        if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED)
+        /* DUE: one that could not be watched may have begun (nursery_main.c) */
+        if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED ||
+            seat->state == SEAT_DUE)
             recover(sup, i, &death, NULL);
         fd_close(&seat->pidfd);
     }
