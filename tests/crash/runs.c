@@ -49,7 +49,7 @@ enum { SUPERVISOR, NURSERY, TASK, JOURNAL, KEEPER, ROLES };
 enum mode { ALONE, TWO, AMID, MODES };
 enum {
     ROUNDS = 1000,
-    TRIES = 3, /* rounds for each that is needed, where few come by */
+    TRIES = 6, /* rounds for each that is needed, where few come by */
     OFTEN = 6, /* tasks that are to die in one run, far apart */
     SAMPLES = 14,
     PHASES = 5, /* a run, and who resumes it; the last is not disturbed */
