@@ -20,17 +20,27 @@ int sync_fd(int fd)
     return code == -EINVAL || code == -EROFS || code == -ENOTSUP ? 0 : code;
 }
 
+int sync_path(const char *path, int flags)
+{
+    /* One that is a pipe now must not be waited for. */
+    CLEANUP_FD int fd = open(path, O_RDONLY | flags | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd >= 0)
+        return sync_fd(fd);
+    if (errno == EACCES || errno == EPERM) {
+        sync();
+        return 0;
+    }
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+}
+
 int sync_folder_of(const char *path)
 {
     CLEANUP_FREE char *folder = strdup(path);
-    CLEANUP_FD int fd = -1;
     char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
 
     if (slash == NULL)
         return folder != NULL ? 0 : WEIR_ENOMEM;
     slash[slash == folder] = '\0';
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0)
-        return sync_fd(fd);
-    return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+    return sync_path(folder, O_DIRECTORY);
 }

@@ -6,8 +6,12 @@
 #define BASE_SYNC_H
 
 int sync_fd(int fd);
+/* One that is gone needs no sync; where the system has no descriptor for it,
+ * nothing may be said to be there. One that may not be read, as a file to which
+ * may be written alone, is synced with all else. @flags: of open. */
+int sync_path(const char *path, int flags);
 /* Of a name that is new: @path is the name, and the folder in which it stands
- * is synced; not one that is gone, or that nobody may open. */
+ * is synced. */
 int sync_folder_of(const char *path);
 
 #endif

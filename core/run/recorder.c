@@ -136,37 +136,21 @@ static int read_states(void *arg, const struct snapshot *snapshot)
 /* ----------------------------------------------------------------- syncs ----
  */
 
-/* One that is gone needs no sync; where the system has no descriptor for it,
- * nothing may be said to be there. One that may not be read, as a file to which
- * may be written alone, is synced with all else. */
-static int sync_path(const char *path, int flags)
-{
-    CLEANUP_FD int fd = open(path, O_RDONLY | flags | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd >= 0)
-        return sync_fd(fd);
-    if (errno == EACCES || errno == EPERM) {
-        sync();
-        return 0;
-    }
-    return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
-}
-
 /* A file that is gone or is another now is told by who resumes, or by the end
  * of the run. */
 static int sync_file(struct recorder *it, size_t number)
 {
     const struct saved_sink *sink = &it->snapshot.sinks.at[number];
-    bool new = number >= it->synced.count;
-    uint64_t *synced = new ? VEC_ADD(&it->synced) : &it->synced.at[number];
+    bool first = number >= it->synced.count;
+    uint64_t *synced = first ? VEC_ADD(&it->synced) : &it->synced.at[number];
     int code = 0;
 
     if (synced == NULL)
         return WEIR_ENOMEM;
-    if (!new &&*synced == sink->length)
+    if (!first && *synced == sink->length)
         return 0;
-    code = sync_path(sink->path, 0);
-    if (code == 0 && new)
+    code = sync_path(sink->path, O_NOFOLLOW);
+    if (code == 0 && first)
         code = sync_folder_of(sink->path);
     if (code == 0)
         *synced = sink->length;
