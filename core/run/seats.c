@@ -40,6 +40,8 @@ enum {
 #define NURSERY_BACKOFF_NS (100 * NS_PER_MS)
 #define GONE_MS 2000
 
+static const struct death with_nursery = { CAUSE_KILLED, KILL_NURSERY };
+
 /* ---------------------------------------------------------------- stages ----
  */
 
@@ -535,17 +537,26 @@ static void clear_orphans(struct supervisor *sup)
 
 /* It was killed, and its workers with it: those we know, and those that it
  * had forked and not yet told. */
+/* Who was ordered and never seen is dead, but may have begun. False: and it has
+ * ended well. */
+static bool undo_unseen(struct supervisor *sup, struct seat *seat)
+{
+    recover(sup, seat->member, &with_nursery, NULL);
+    if (member_book(sup->segment, seat->member)->ended == 0)
+        return true;
+    end_seat(sup, seat);
+    return false;
+}
+
 static void nursery_gone(struct supervisor *sup)
 {
-    const struct death death = { CAUSE_KILLED, KILL_NURSERY };
-
     nursery_stop(&sup->nursery);
     recycle_nursery_gone(sup);
     for (unsigned i = 0; i < sup->plan.workers; i++) {
         if (sup->seats[i].state != SEAT_LIVE)
             continue;
         if (!sup->seats[i].struck)
-            sup->seats[i].verdict = death;
+            sup->seats[i].verdict = with_nursery;
         sup->seats[i].struck = true;
         kill(-sup->seats[i].pid, SIGKILL);
         seat_wait_dead(sup->seats[i].pidfd);
@@ -556,10 +567,7 @@ static void nursery_gone(struct supervisor *sup)
         if (sup->seats[i].state != SEAT_ORDERED)
             continue;
         wrote_end(sup, sup->seats[i].wrote);
-        recover(sup, i, &death, NULL);
-        if (member_book(sup->segment, i)->ended != 0) {
-            end_seat(sup, &sup->seats[i]);
-        } else {
+        if (undo_unseen(sup, &sup->seats[i])) {
             sup->seats[i].state = SEAT_DUE;
             sup->seats[i].due_ns = 0;
         }
@@ -626,7 +634,7 @@ void seats_nursery(struct supervisor *sup)
                            &event);
         else if (event.kind == NURSERY_FORKED)
             seats_sit(sup, &sup->seats[member], event.pid, event.pidfd);
-        else
+        else if (undo_unseen(sup, &sup->seats[member]))
             refused(sup, &sup->seats[member], event.code);
     }
 }
@@ -658,9 +666,7 @@ void seats_end(struct supervisor *sup)
             waitpid(seat->pid, NULL, WNOHANG);
         }
         wrote_end(sup, seat->wrote);
-        /* DUE: one that could not be watched may have begun (nursery_main.c) */
-        if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED ||
-            seat->state == SEAT_DUE)
+        if (seat->state == SEAT_LIVE || seat->state == SEAT_ORDERED)
             recover(sup, i, &death, NULL);
         fd_close(&seat->pidfd);
     }
