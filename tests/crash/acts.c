@@ -179,16 +179,23 @@ static void stage_output(struct world *world, struct member *member,
         fill(staged.data, world->turn->size, (uint32_t)item->root, output);
 }
 
-static unsigned work(struct world *world, struct member *member, bool pass)
+/* One output for each; nothing is committed. */
+static void do_all(struct world *world, struct member *member,
+                   struct item *items, unsigned count, bool pass)
 {
-    struct item items[BATCH];
-    unsigned count = lease_inputs(world, member, items);
-
     for (unsigned i = 0; i < count; i++) {
         take_up(world, member, &items[i]);
         stage_output(world, member, &items[i], 0, pass);
         demand(turn_done(member, &items[i]));
     }
+}
+
+static unsigned work(struct world *world, struct member *member, bool pass)
+{
+    struct item items[BATCH];
+    unsigned count = lease_inputs(world, member, items);
+
+    do_all(world, member, items, count, pass);
     demand(turn_commit(member, NULL, NULL));
     return count;
 }
@@ -214,11 +221,7 @@ unsigned give_back(struct world *world, struct member *member)
     demand(turn_put_off(member, &items[0], CAUSE_ERROR));
     if (count > 1)
         demand(turn_release(member, &items[--count]));
-    for (unsigned i = 0; i < count; i++) {
-        take_up(world, member, &items[i]);
-        stage_output(world, member, &items[i], 0, false);
-        demand(turn_done(member, &items[i]));
-    }
+    do_all(world, member, items, count, false);
     demand(turn_commit(member, NULL, NULL));
     return count;
 }
@@ -228,11 +231,7 @@ unsigned undo(struct world *world, struct member *member)
     struct item items[BATCH];
     unsigned count = lease_inputs(world, member, items);
 
-    for (unsigned i = 0; i < count; i++) {
-        take_up(world, member, &items[i]);
-        stage_output(world, member, &items[i], 0, true);
-        demand(turn_done(member, &items[i]));
-    }
+    do_all(world, member, items, count, true);
     demand(turn_abort(member));
     return copy(world, member);
 }
